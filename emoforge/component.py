@@ -1,0 +1,223 @@
+"""What generators, gates, encoders and exporters have in common, and how they are found.
+
+A component is a frozen dataclass: its fields are its options, typed and with defaults, and are
+what the configuration of that name may set. Drawing every random choice (`plan`) is split from
+doing the work (`apply_batch`), so that a candidate can be made again from its lineage and
+planning needs no model.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+
+from emoforge.audio import Audio
+from emoforge.clip import Clip
+from emoforge.errors import ConfigError, EmoforgeError, RequirementError, nearest
+from emoforge.label import Label
+
+Params = Mapping[str, Any]
+"""Resolved parameters of one piece of work: plain JSON values, every random choice drawn."""
+
+Family = Literal["tts", "s2st", "edit", "vc", "codec", "signal"]
+Status = Literal["ok", "rejected", "failed", "skipped"]
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(*parts: Any) -> str:
+    """BLAKE2b-128 of the canonical JSON of `parts`, 32 hex digits."""
+    return hashlib.blake2b(canonical_json(parts).encode(), digest_size=16).hexdigest()
+
+
+def rng_for(*key: Any) -> np.random.Generator:
+    """A random generator that depends on nothing but `key` (run seed, clip id, component, …)."""
+    return np.random.Generator(np.random.PCG64(int(digest(*key), 16)))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one planned candidate.
+
+    reason: a short fixed word to count by (`clipping`, `AudioError`); detail: the sentence.
+    audio: the generated audio, where status is `ok`.
+    measured: what the component measured about its own work (delay, bitrate, …).
+    """
+
+    status: Status
+    reason: str = ""
+    detail: str = ""
+    audio: Audio | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing a component needs: an importable module, and the extra that installs it.
+
+    `check` is for what an import cannot show, such as weights: it returns what is missing and
+    how to get it, or None when all is there.
+    """
+
+    module: str = ""
+    extra: str = ""
+    check: Callable[[], str | None] | None = None
+
+    def missing(self) -> str | None:
+        """What is missing and how to get it, or None; imports nothing."""
+        if self.module and importlib.util.find_spec(self.module) is None:
+            target = f"emoforge[{self.extra}]" if self.extra else self.module
+            return f"Python package '{self.module}' (pip install '{target}')"
+        return self.check() if self.check else None
+
+
+class Component(ABC):
+    """Base of every component. Subclasses are frozen dataclasses; fields are options.
+
+    version: raised whenever the same parameters would give another result.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    requires: ClassVar[tuple[Requirement, ...]] = ()
+
+    def setup(self) -> None:  # noqa: B027 - most components have nothing to load
+        """Load what `apply` needs (weights, libraries); called once per worker."""
+
+    @property
+    def weights(self) -> str:
+        """Digest of the weights in use, "" where there are none; needs no `setup`."""
+        return ""
+
+    def signature(self) -> dict[str, Any]:
+        """Name, version, weights digest and options: what its results depend on."""
+        options = dataclasses.asdict(cast(Any, self))
+        return {"name": self.name, "version": self.version, "weights": self.weights, **options}
+
+    def check_requirements(self) -> None:
+        """Raise RequirementError naming everything that is missing."""
+        missing = [text for need in self.requires if (text := need.missing())]
+        if missing:
+            raise RequirementError(f"'{self.name}' cannot run here, it needs {'; '.join(missing)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a planned candidate is going to be, known before it is made.
+
+    label: the emotion that it is meant to carry; duration: expected seconds;
+    speaker: whose voice it has; text: what is said.
+    """
+
+    label: Label
+    speaker: str
+    duration: float
+    text: str | None
+    language: str | None
+
+
+class Generator(Component):
+    """Makes candidates from clips."""
+
+    family: ClassVar[Family]
+
+    @abstractmethod
+    def plan(self, clip: Clip, rng: np.random.Generator) -> Params:
+        """Draw the parameters of one candidate of `clip`: cheap, pure, plain JSON values.
+
+        Raises SkipClip with the reason for a clip that this generator cannot serve.
+        """
+
+    def promise(self, clip: Clip, params: Params) -> Promise:
+        """What the candidate will be; by default all that the source is."""
+        return Promise(clip.label, clip.speaker, clip.duration, clip.text, clip.language)
+
+    @abstractmethod
+    def apply(self, clip: Clip, params: Params) -> Audio:
+        """Make one candidate at the source's sampling rate; raises EmoforgeError if it cannot.
+
+        Deterministic given `params`.
+        """
+
+    def apply_batch(self, clips: Sequence[Clip], params: Sequence[Params]) -> list[Outcome]:
+        """Make a batch, one Outcome a clip in the same order; a bad item fails alone."""
+        return [attempt(self.apply, c, p) for c, p in zip(clips, params, strict=True)]
+
+
+def attempt(work: Callable[[Clip, Params], Audio], clip: Clip, params: Params) -> Outcome:
+    """Outcome of one piece of work: `ok` with its audio, or `failed` with the error."""
+    try:
+        return Outcome("ok", audio=work(clip, params))
+    except EmoforgeError as error:
+        return Outcome("failed", type(error).__name__, str(error))
+    except Exception as error:
+        return Outcome("failed", type(error).__name__, f"{type(error).__name__}: {error}")
+
+
+# Lazy registry: `module:Class` strings, so that listing components imports nothing heavy.
+# Other packages add theirs through entry points in the group `emoforge.<kind>`.
+_BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "generator": {
+        "espeak": "emoforge.synthesis.tts.espeak:Espeak",
+        "prosody": "emoforge.synthesis.prosody.generator:Prosody",
+        "signal": "emoforge.augment.signal:Signal",
+    },
+    "judge": {"embedded": "emoforge.selection.judges.embedded:EmbeddedJudge"},
+    "gate": {
+        "duration": "emoforge.selection.gates:Duration",
+        "silence": "emoforge.selection.gates:Silence",
+        "clipping": "emoforge.selection.gates:Clipping",
+        "level": "emoforge.selection.gates:Level",
+        "voiced": "emoforge.selection.gates:Voiced",
+        "duplicate": "emoforge.selection.gates:Duplicate",
+    },
+    "exporter": {
+        "audiofolder": "emoforge.augment.export.audiofolder:AudioFolder",
+        "parquet": "emoforge.augment.export.parquet:Parquet",
+        "speechbrain": "emoforge.augment.export.speechbrain:SpeechBrain",
+        "lhotse": "emoforge.augment.export.lhotse:Lhotse",
+        "webdataset": "emoforge.augment.export.webdataset:WebDataset",
+        "kaldi": "emoforge.augment.export.kaldi:Kaldi",
+    },
+}
+KINDS = tuple(_BUILT_IN)
+
+
+def registered(kind: str) -> dict[str, str]:
+    """Name → `module:Class` of every component of a kind; imports none of them."""
+    if kind not in _BUILT_IN:
+        raise ConfigError(f"there is no component kind '{kind}': {nearest(kind, KINDS)}")
+    found = dict(_BUILT_IN[kind])
+    for entry in importlib.metadata.entry_points(group=f"emoforge.{kind}"):
+        found.setdefault(entry.name, entry.value)
+    return found
+
+
+def component_class(kind: str, name: str) -> type[Component]:
+    """Import a component's class; raises ConfigError naming the nearest valid names."""
+    known = registered(kind)
+    if name not in known:
+        raise ConfigError(f"there is no {kind} '{name}': {nearest(name, known)}")
+    module, _, attribute = known[name].partition(":")
+    return cast(type[Component], getattr(importlib.import_module(module), attribute))
+
+
+def create(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Component:
+    """Make a component from its name and options; raises ConfigError for an unknown option."""
+    cls = component_class(kind, name)
+    known = [f.name for f in dataclasses.fields(cast(Any, cls))]
+    for option in options or {}:
+        if option not in known:
+            raise ConfigError(f"{kind} '{name}' has no option '{option}': {nearest(option, known)}")
+    return cls(**(options or {}))
