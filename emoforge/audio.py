@@ -134,7 +134,7 @@ def _read_av(file: BinaryIO, path: str | Path) -> tuple[Samples, int]:
     import av
 
     try:
-        with av.open(file) as container:
+        with av.open(file, "r") as container:
             stream = container.streams.audio[0]
             # Planar float, same rate and layout: converts the sample format only.
             convert = av.AudioResampler(format="fltp")
@@ -153,7 +153,8 @@ def _read_av(file: BinaryIO, path: str | Path) -> tuple[Samples, int]:
 
 def pcm16(samples: Samples) -> npt.NDArray[np.int16]:
     """Round float samples to 16-bit integers, limiting at full scale."""
-    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+    limited: npt.NDArray[np.float32] = np.clip(np.rint(samples * 32768.0), -32768, 32767)
+    return limited.astype(np.int16)
 
 
 def encode_flac(audio: Audio) -> bytes:

@@ -127,6 +127,19 @@ class Promise:
     language: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One planned candidate: what will be made from which clip, and what it promises to be."""
+
+    id: str
+    generator: str
+    version: int
+    weights: str
+    parent: str
+    params: Params
+    promise: Promise
+
+
 class Generator(Component):
     """Makes candidates from clips."""
 
@@ -142,6 +155,22 @@ class Generator(Component):
     def promise(self, clip: Clip, params: Params) -> Promise:
         """What the candidate will be; by default all that the source is."""
         return Promise(clip.label, clip.speaker, clip.duration, clip.text, clip.language)
+
+    def planned(self, clip: Clip, params: Params) -> Plan:
+        """The plan with its id: a digest of all that its samples depend on, and nothing else.
+
+        The id is the candidate's row key, its file name and the resume rule.
+        """
+        identity = digest(self.name, self.version, params, [clip.digest], self.weights)
+        return Plan(
+            identity,
+            self.name,
+            self.version,
+            self.weights,
+            clip.id,
+            params,
+            self.promise(clip, params),
+        )
 
     @abstractmethod
     def apply(self, clip: Clip, params: Params) -> Audio:

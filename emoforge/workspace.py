@@ -1,0 +1,721 @@
+"""The workspace: a catalogue of clips, plans, outcomes, scores and decisions, and the audio.
+
+The catalogue is SQLite in write-ahead mode, or any database that SQLAlchemy reaches by a URL;
+the audio lies as FLAC in a sharded folder under the audio root, a local path or an fsspec URL.
+Every step adds rows and none changes what an earlier step wrote. One process at a time writes:
+it holds the lock, and writes a batch's audio before it commits the batch's rows.
+"""
+
+import dataclasses
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Engine
+
+from emoforge.clip import Clip, Lineage
+from emoforge.component import Plan, Promise, Status, canonical_json
+from emoforge.errors import WorkspaceBusyError, WorkspaceError
+from emoforge.label import Label
+
+SCHEMA = 1
+CATALOGUE = "catalogue.db"
+PAGE = 1000
+"""Rows read from the catalogue at a time, so that memory stays flat."""
+
+_TABLES = sa.MetaData()
+_META = sa.Table(
+    "meta",
+    _TABLES,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+_RUN = sa.Table(
+    "run",
+    _TABLES,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("started", sa.Text, nullable=False),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("versions", sa.Text, nullable=False),
+)
+_RESULT = sa.Table(
+    "result",
+    _TABLES,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("finished", sa.Text, nullable=False),
+    sa.Column("selection", sa.Text, nullable=False),
+)
+_CLIP = sa.Table(
+    "clip",
+    _TABLES,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("generated", sa.Boolean, nullable=False, index=True),
+    sa.Column("corpus", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("start", sa.Float, nullable=False),
+    sa.Column("duration", sa.Float, nullable=False),
+    sa.Column("rate", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("speaker", sa.Text, nullable=False),
+    sa.Column("text", sa.Text),
+    sa.Column("language", sa.Text),
+    sa.Column("gender", sa.Text),
+    sa.Column("split", sa.Text),
+    sa.Column("licence", sa.Text),
+    sa.Column("lineage", sa.Text),
+    # For a recording: what the corpus said of it, and its file's size and time, to notice change.
+    sa.Column("source_state", sa.Text),
+)
+_PLANNED = sa.Table(
+    "planned",
+    _TABLES,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("generator", sa.Text, nullable=False),
+    sa.Column("parent", sa.Text, nullable=False),
+    sa.Column("candidate", sa.Text),
+    sa.Column("skipped", sa.Text),
+)
+_PLAN = sa.Table(
+    "plan",
+    _TABLES,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("generator", sa.Text, nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("weights", sa.Text, nullable=False),
+    sa.Column("parent", sa.Text, nullable=False, index=True),
+    sa.Column("params", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("emotion", sa.Text, nullable=False),
+    sa.Column("speaker", sa.Text, nullable=False),
+    sa.Column("duration", sa.Float, nullable=False),
+    sa.Column("text", sa.Text),
+    sa.Column("language", sa.Text),
+)
+_OUTCOME = sa.Table(
+    "outcome",
+    _TABLES,
+    sa.Column("candidate", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("measured", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary),
+)
+_VERDICT = sa.Table(
+    "verdict",
+    _TABLES,
+    sa.Column("gates", sa.Text, primary_key=True),
+    sa.Column("candidate", sa.Text, primary_key=True),
+    sa.Column("gate", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+_SCORE = sa.Table(
+    "score",
+    _TABLES,
+    sa.Column("judge", sa.Text, primary_key=True),
+    sa.Column("clip", sa.Text, primary_key=True),
+    sa.Column("distributions", sa.Text, nullable=False),
+    sa.Column("embedding", sa.LargeBinary),
+    sa.Column("error", sa.Text, nullable=False),
+)
+_SELECTION = sa.Table(
+    "selection",
+    _TABLES,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("config", sa.Text, nullable=False),
+)
+_DECISION = sa.Table(
+    "decision",
+    _TABLES,
+    sa.Column("selection", sa.Text, primary_key=True),
+    sa.Column("candidate", sa.Text, primary_key=True),
+    sa.Column("keep", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("probability", sa.Float, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One row of what generating gave: the clip where it succeeded, and what was measured."""
+
+    candidate: str
+    status: Status
+    reason: str
+    detail: str
+    measured: Mapping[str, float]
+    fingerprint: npt.NDArray[np.float32] | None = None
+    clip: Clip | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One row of what a judge gave: a distribution a scheme, or the error that prevented it."""
+
+    clip: str
+    distributions: Mapping[str, Sequence[float]]
+    embedding: npt.NDArray[np.float32] | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Keep a candidate or not, and why; probability is the judge's for the carried label."""
+
+    candidate: str
+    keep: bool
+    reason: str
+    detail: str
+    probability: float
+
+
+class AudioStore:
+    """Where generated audio lies: `root/ab/ab12….flac`; `root` is a local path or fsspec URL.
+
+    Plain data, so that worker processes can have a copy.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.remote = "://" in root
+
+    def path(self, key: str) -> str:
+        """Full path or URL of a stored clip, from its key or its candidate id."""
+        if "/" not in key:
+            key = f"{key[:2]}/{key}.flac"
+        return f"{self.root}/{key}"
+
+    def write(self, candidate: str, flac: bytes) -> str:
+        """Store a file under a temporary name, then rename it; returns its key.
+
+        Raises WorkspaceError when the disk is full or the place cannot be written.
+        """
+        key = f"{candidate[:2]}/{candidate}.flac"
+        try:
+            if self.remote:
+                import fsspec
+
+                # Object stores show an object only once all of it has arrived.
+                with fsspec.open(self.path(key), "wb") as target:
+                    target.write(flac)
+            else:
+                final = Path(self.path(key))
+                final.parent.mkdir(parents=True, exist_ok=True)
+                partial = final.with_name(f".{final.name}.{os.getpid()}.part")
+                try:
+                    partial.write_bytes(flac)
+                    partial.replace(final)
+                finally:
+                    partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise WorkspaceError(_storage_sentence(self.root, error)) from error
+        return key
+
+
+def _storage_sentence(place: str, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{place}: the disk is full; free some space and run the same command again"
+    return f"{place}: cannot be written ({error.strerror or error})"
+
+
+class Workspace:
+    """Open a workspace with `Workspace.open`; use it as a context manager."""
+
+    def __init__(self, location: str, engine: Engine, audio: AudioStore) -> None:
+        self.location = location
+        self.audio = audio
+        self._engine = engine
+        self._lock: Any = None
+
+    # --- opening ---------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls, location: str | Path, audio_root: str | None = None, *, write: bool = False
+    ) -> Self:
+        """Open a workspace folder, or a database URL with an audio root.
+
+        With `write`, creates it where it is missing and takes the writer's lock. Raises
+        WorkspaceError if it is missing, not a workspace, or of another schema, and
+        WorkspaceBusyError if another process is writing to it.
+        """
+        text = str(location)
+        if "://" in text:
+            if audio_root is None:
+                raise WorkspaceError(f"{text}: a database needs an audio root (audio_root=…)")
+            workspace = cls(text, sa.create_engine(text), AudioStore(audio_root.rstrip("/")))
+        else:
+            folder = Path(text).absolute()
+            database = folder / CATALOGUE
+            if not write and not database.exists():
+                raise WorkspaceError(f"{text}: there is no workspace here (no {CATALOGUE})")
+            if write:
+                if folder.is_dir() and not database.exists() and any(folder.iterdir()):
+                    raise WorkspaceError(
+                        f"{text}: this folder holds other files and no workspace; "
+                        "name an empty or a new folder"
+                    )
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise WorkspaceError(_storage_sentence(text, error)) from error
+            engine = sa.create_engine(f"sqlite:///{database}")
+            sa.event.listen(engine, "connect", _sqlite_settings)
+            workspace = cls(text, engine, AudioStore(audio_root or str(folder / "audio")))
+        try:
+            if write:
+                workspace._take_lock()
+                _TABLES.create_all(workspace._engine)
+            workspace._check_schema(write)
+        except (sa.exc.DatabaseError, sa.exc.ArgumentError) as error:
+            workspace.close()
+            reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+            raise WorkspaceError(f"{text}: the catalogue cannot be opened ({reason})") from error
+        except WorkspaceError:
+            workspace.close()
+            raise
+        return workspace
+
+    def _take_lock(self) -> None:
+        busy = (
+            f"{self.location}: another run is writing to this workspace; "
+            "wait for it, or name another one"
+        )
+        if self._engine.dialect.name == "postgresql":
+            self._lock = self._engine.connect()
+            query = sa.text("SELECT pg_try_advisory_lock(hashtext('emoforge'))")
+            if not self._lock.execute(query).scalar():
+                raise WorkspaceBusyError(busy)
+            self._lock.commit()
+        elif "://" not in self.location:
+            self._lock = open(Path(self.location) / "lock", "w")  # noqa: SIM115 - held until close
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise WorkspaceBusyError(busy) from error
+
+    def _check_schema(self, write: bool) -> None:
+        with self._engine.begin() as db:
+            try:
+                found = db.execute(sa.select(_META.c.value).where(_META.c.key == "schema")).scalar()
+            except sa.exc.OperationalError as error:
+                raise WorkspaceError(
+                    f"{self.location}: {CATALOGUE} is not a catalogue of emoforge"
+                ) from error
+            if found is None and write:
+                db.execute(_META.insert().values(key="schema", value=str(SCHEMA)))
+            elif found != str(SCHEMA):
+                raise WorkspaceError(
+                    f"{self.location}: this workspace has schema {found}, this emoforge reads "
+                    f"schema {SCHEMA}; use the emoforge that made it, or a new workspace"
+                )
+
+    def close(self) -> None:
+        """Let go of the database and of the writer's lock."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- reading and writing rows ------------------------------------------------------------
+
+    def _add(self, *batches: tuple[sa.Table, list[dict[str, Any]]]) -> None:
+        """Add rows to several tables in one transaction; rows that are there already stay."""
+        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        try:
+            with self._engine.begin() as db:
+                for table, rows in batches:
+                    if rows:
+                        db.execute(insert(table).on_conflict_do_nothing(), rows)
+        except sa.exc.DBAPIError as error:
+            if "full" in str(error.orig):
+                full = OSError(errno.ENOSPC, "")
+                raise WorkspaceError(_storage_sentence(self.location, full)) from error
+            raise
+
+    def _rows(self, query: sa.Select[Any]) -> Iterator[Any]:
+        """Rows of a query, streamed page by page."""
+        with self._engine.connect() as db:
+            result = db.execution_options(yield_per=PAGE).execute(query)
+            for page in result.partitions():
+                yield from page
+
+    def table_rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """Every row of one table in primary-key order, as plain values (for tests and tools)."""
+        table = _TABLES.tables[name]
+        for row in self._rows(sa.select(table).order_by(*table.primary_key.columns)):
+            yield dict(row._mapping)
+
+    # --- runs --------------------------------------------------------------------------------
+
+    def start_run(self, config: Mapping[str, Any], versions: Mapping[str, str]) -> int:
+        """Note that a run began, with its resolved configuration and versions; its number."""
+        row = {"started": _now(), "config": json.dumps(config), "versions": json.dumps(versions)}
+        self._add((_RUN, [row]))
+        return max(number for (number,) in self._rows(sa.select(_RUN.c.number)))
+
+    def finish_run(self, run: int, selection: str) -> None:
+        """Note that a run ended well, and the selection that is its result."""
+        self._add((_RESULT, [{"run": run, "finished": _now(), "selection": selection}]))
+
+    def last_run(self) -> dict[str, Any] | None:
+        """The latest finished run: number, started, finished, config, versions, selection."""
+        query = sa.select(_RUN, _RESULT.c.finished, _RESULT.c.selection)
+        query = query.join(_RESULT, _RESULT.c.run == _RUN.c.number)
+        for row in self._rows(query.order_by(_RUN.c.number.desc()).limit(1)):
+            plain = dict(row._mapping)
+            return {
+                **plain,
+                "config": json.loads(plain["config"]),
+                "versions": json.loads(plain["versions"]),
+            }
+        return None
+
+    # --- clips -------------------------------------------------------------------------------
+
+    def source_states(self, corpus: str) -> dict[str, str]:
+        """Recording id → the state in which it was catalogued."""
+        query = sa.select(_CLIP.c.id, _CLIP.c.source_state)
+        return dict(self._rows(query.where(~_CLIP.c.generated, _CLIP.c.corpus == corpus)))
+
+    def add_recordings(self, clips: Sequence[tuple[Clip, str]]) -> None:
+        """Catalogue recordings, each with its state."""
+        self._add((_CLIP, [_clip_row(clip, clip.path, state) for clip, state in clips]))
+
+    def clips(
+        self, *, generated: bool | None = None, ids: Iterable[str] | None = None
+    ) -> Iterator[Clip]:
+        """Clips in id order: all, only recordings or only generated ones, or those named."""
+        query = sa.select(_CLIP).order_by(_CLIP.c.id)
+        if generated is not None:
+            query = query.where(_CLIP.c.generated == generated)
+        if ids is None:
+            yield from map(self._clip, self._rows(query))
+            return
+        wanted = sorted(set(ids))
+        for first in range(0, len(wanted), PAGE):
+            page = query.where(_CLIP.c.id.in_(wanted[first : first + PAGE]))
+            yield from map(self._clip, self._rows(page))
+
+    def _clip(self, row: Any) -> Clip:
+        lineage = None
+        if row.lineage:
+            plain = json.loads(row.lineage)
+            plain["parents"] = tuple(plain["parents"])
+            plain["parent_digests"] = tuple(plain["parent_digests"])
+            lineage = Lineage(**plain)
+        return Clip(
+            id=row.id,
+            path=self.audio.path(row.path) if row.generated else row.path,
+            start=row.start,
+            duration=row.duration,
+            rate=row.rate,
+            digest=row.digest,
+            label=Label.from_dict(json.loads(row.label)),
+            speaker=row.speaker,
+            corpus=row.corpus,
+            text=row.text,
+            language=row.language,
+            gender=row.gender,
+            split=row.split,
+            licence=row.licence,
+            lineage=lineage,
+        )
+
+    def find(self, prefix: str) -> str:
+        """Full id of the one planned candidate whose id begins so; raises WorkspaceError."""
+        query = sa.select(_PLAN.c.id).where(_PLAN.c.id.startswith(prefix, autoescape=True))
+        found = [row.id for row in self._rows(query.order_by(_PLAN.c.id).limit(3))]
+        if len(found) == 1:
+            return cast(str, found[0])
+        problem = f"several candidates begin so ({', '.join(found)}, …)" if found else "no such id"
+        raise WorkspaceError(f"{self.location}: candidate '{prefix}': {problem}")
+
+    # --- plans -------------------------------------------------------------------------------
+
+    def planned_keys(self) -> set[str]:
+        """Keys of everything planned so far (see `augment.planner`)."""
+        return {row.key for row in self._rows(sa.select(_PLANNED.c.key))}
+
+    def add_plans(self, planned: Sequence[tuple[str, str, str, Plan | str]]) -> None:
+        """Add (key, generator, parent, plan or the reason why there is none)."""
+        keys = [
+            {
+                "key": key,
+                "generator": generator,
+                "parent": parent,
+                "candidate": plan.id if isinstance(plan, Plan) else None,
+                "skipped": None if isinstance(plan, Plan) else plan,
+            }
+            for key, generator, parent, plan in planned
+        ]
+        plans = [_plan_row(plan) for *_, plan in planned if isinstance(plan, Plan)]
+        self._add((_PLAN, plans), (_PLANNED, keys))
+
+    def plan(self, candidate: str) -> Plan:
+        """The plan of one candidate."""
+        return _plan(next(self._rows(sa.select(_PLAN).where(_PLAN.c.id == candidate))))
+
+    def pending(
+        self, generators: Iterable[str], *, retry_failed: bool = False
+    ) -> list[tuple[str, str, float]]:
+        """Candidates not made yet, as (id, generator, promised duration), shortest first.
+
+        With `retry_failed` also those whose latest attempt failed.
+        """
+        statuses = [_LATEST.c.status.is_(None)]
+        if retry_failed:
+            statuses.append(_LATEST.c.status == "failed")
+        query = (
+            sa.select(_PLAN.c.id, _PLAN.c.generator, _PLAN.c.duration)
+            .outerjoin(_LATEST, _LATEST.c.candidate == _PLAN.c.id)
+            .where(_PLAN.c.generator.in_(list(generators)), sa.or_(*statuses))
+            .order_by(_PLAN.c.generator, _PLAN.c.duration, _PLAN.c.id)
+        )
+        return [tuple(row) for row in self._rows(query)]
+
+    def plans(self, ids: Sequence[str]) -> dict[str, Plan]:
+        """Plans of the named candidates, by id."""
+        return {
+            row.id: _plan(row) for row in self._rows(sa.select(_PLAN).where(_PLAN.c.id.in_(ids)))
+        }
+
+    # --- outcomes ----------------------------------------------------------------------------
+
+    def add_outcomes(self, made: Sequence[Made]) -> None:
+        """Add what generating gave, with the clips; their audio is stored already."""
+        ids = [row.candidate for row in made]
+        count = sa.select(_OUTCOME.c.candidate, sa.func.count().label("n"))
+        earlier = count.where(_OUTCOME.c.candidate.in_(ids)).group_by(_OUTCOME.c.candidate)
+        attempts = {row.candidate: row.n for row in self._rows(earlier)}
+        outcomes = [
+            {
+                "candidate": row.candidate,
+                "attempt": attempts.get(row.candidate, 0) + 1,
+                "status": row.status,
+                "reason": row.reason,
+                "detail": row.detail,
+                "measured": canonical_json(dict(row.measured)),
+                "fingerprint": None if row.fingerprint is None else row.fingerprint.tobytes(),
+            }
+            for row in made
+        ]
+        clips = [_clip_row(row.clip, row.clip.path, None) for row in made if row.clip is not None]
+        self._add((_CLIP, clips), (_OUTCOME, outcomes))
+
+    def outcomes(self, *, without_verdict_of: str | None = None) -> Iterator[Made]:
+        """Latest outcomes in candidate order (without clips).
+
+        With `without_verdict_of`, only successful ones that these gates have not judged yet.
+        """
+        query = sa.select(_LATEST).order_by(_LATEST.c.candidate)
+        if without_verdict_of is not None:
+            judged = sa.select(_VERDICT.c.candidate).where(_VERDICT.c.gates == without_verdict_of)
+            query = query.where(_LATEST.c.status == "ok", _LATEST.c.candidate.not_in(judged))
+        for row in self._rows(query):
+            yield Made(
+                row.candidate,
+                row.status,
+                row.reason,
+                row.detail,
+                json.loads(row.measured),
+                None if row.fingerprint is None else np.frombuffer(row.fingerprint, np.float32),
+            )
+
+    # --- verdicts of the gates -----------------------------------------------------------------
+
+    def add_verdicts(self, gates: str, verdicts: Iterable[tuple[str, str, str]]) -> None:
+        """Add (candidate, rejecting gate or "", sentence) under the gates' key."""
+        rows = [
+            {"gates": gates, "candidate": candidate, "gate": gate, "detail": detail}
+            for candidate, gate, detail in verdicts
+        ]
+        self._add((_VERDICT, rows))
+
+    def verdicts(self, gates: str) -> dict[str, tuple[str, str]]:
+        """Candidate → (rejecting gate or "", sentence)."""
+        query = sa.select(_VERDICT.c.candidate, _VERDICT.c.gate, _VERDICT.c.detail)
+        rows = self._rows(query.where(_VERDICT.c.gates == gates))
+        return {row.candidate: (row.gate, row.detail) for row in rows}
+
+    # --- scores ------------------------------------------------------------------------------
+
+    def unscored(self, judge: str, gates: str) -> list[tuple[str, float]]:
+        """(id, duration) of recordings and of candidates past the gates that lack a score."""
+        done = sa.select(_SCORE.c.clip).where(_SCORE.c.judge == judge)
+        passed = sa.select(_VERDICT.c.candidate).where(
+            _VERDICT.c.gates == gates, _VERDICT.c.gate == ""
+        )
+        query = (
+            sa.select(_CLIP.c.id, _CLIP.c.duration)
+            .where(_CLIP.c.id.not_in(done), ~_CLIP.c.generated | _CLIP.c.id.in_(passed))
+            .order_by(_CLIP.c.duration, _CLIP.c.id)
+        )
+        return [tuple(row) for row in self._rows(query)]
+
+    def add_scores(self, judge: str, scores: Sequence[Scored]) -> None:
+        """Add what a judge said of a batch of clips."""
+        rows = [
+            {
+                "judge": judge,
+                "clip": score.clip,
+                "distributions": canonical_json(
+                    {name: [float(p) for p in probs] for name, probs in score.distributions.items()}
+                ),
+                "embedding": None if score.embedding is None else score.embedding.tobytes(),
+                "error": score.error,
+            }
+            for score in scores
+        ]
+        self._add((_SCORE, rows))
+
+    def scores(self, judge: str) -> Iterator[Scored]:
+        """Scores of a judge in clip order (without embeddings)."""
+        query = sa.select(_SCORE.c.clip, _SCORE.c.distributions, _SCORE.c.error)
+        for row in self._rows(query.where(_SCORE.c.judge == judge).order_by(_SCORE.c.clip)):
+            yield Scored(row.clip, json.loads(row.distributions), None, row.error)
+
+    # --- decisions ---------------------------------------------------------------------------
+
+    def selection_config(self, key: str) -> dict[str, Any] | None:
+        """Judge, gates, scheme and selector of a selection, or None if it was never made."""
+        for row in self._rows(sa.select(_SELECTION.c.config).where(_SELECTION.c.key == key)):
+            return cast(dict[str, Any], json.loads(row.config))
+        return None
+
+    def add_selection(
+        self, key: str, config: Mapping[str, Any], decisions: Sequence[Decision]
+    ) -> None:
+        """Add a selection with all its decisions at once."""
+        rows = [{"selection": key, **dataclasses.asdict(decision)} for decision in decisions]
+        self._add((_DECISION, rows), (_SELECTION, [{"key": key, "config": canonical_json(config)}]))
+
+    def decisions(self, selection: str) -> Iterator[Decision]:
+        """Decisions of one selection in candidate order."""
+        query = sa.select(_DECISION).where(_DECISION.c.selection == selection)
+        for row in self._rows(query.order_by(_DECISION.c.candidate)):
+            yield Decision(row.candidate, row.keep, row.reason, row.detail, row.probability)
+
+    # --- overview ----------------------------------------------------------------------------
+
+    def skipped(self) -> list[tuple[str, str, int]]:
+        """(generator, reason, count) of the clips that generators declined."""
+        columns = (_PLANNED.c.generator, _PLANNED.c.skipped)
+        query = sa.select(*columns, sa.func.count()).where(_PLANNED.c.skipped.is_not(None))
+        return [tuple(row) for row in self._rows(query.group_by(*columns).order_by(*columns))]
+
+    def candidates(self) -> Iterator[tuple[str, str, str, str, str, str, str]]:
+        """(id, generator, emotion, parent, status or "", reason, detail) of all that is planned."""
+        query = (
+            sa.select(
+                _PLAN.c.id,
+                _PLAN.c.generator,
+                _PLAN.c.emotion,
+                _PLAN.c.parent,
+                sa.func.coalesce(_LATEST.c.status, ""),
+                sa.func.coalesce(_LATEST.c.reason, ""),
+                sa.func.coalesce(_LATEST.c.detail, ""),
+            )
+            .outerjoin(_LATEST, _LATEST.c.candidate == _PLAN.c.id)
+            .order_by(_PLAN.c.id)
+        )
+        for row in self._rows(query):
+            yield tuple(row)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _latest_outcomes() -> sa.Subquery:
+    """The outcome of each candidate's latest attempt."""
+    later = _OUTCOME.alias("later")
+    is_last = ~sa.exists().where(
+        later.c.candidate == _OUTCOME.c.candidate, later.c.attempt > _OUTCOME.c.attempt
+    )
+    return sa.select(_OUTCOME).where(is_last).subquery("latest")
+
+
+_LATEST = _latest_outcomes()
+
+
+def _sqlite_settings(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # In WAL mode NORMAL survives a killed process; only a power cut can lose the last commits.
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.close()
+
+
+def _clip_row(clip: Clip, path: str, state: str | None) -> dict[str, Any]:
+    return {
+        "id": clip.id,
+        "generated": clip.lineage is not None,
+        "corpus": clip.corpus,
+        "path": path,
+        "start": clip.start,
+        "duration": clip.duration,
+        "rate": clip.rate,
+        "digest": clip.digest,
+        "label": canonical_json(clip.label.to_dict()),
+        "speaker": clip.speaker,
+        "text": clip.text,
+        "language": clip.language,
+        "gender": clip.gender,
+        "split": clip.split,
+        "licence": clip.licence,
+        "lineage": canonical_json(dataclasses.asdict(clip.lineage)) if clip.lineage else None,
+        "source_state": state,
+    }
+
+
+def _plan_row(plan: Plan) -> dict[str, Any]:
+    return {
+        "id": plan.id,
+        "generator": plan.generator,
+        "version": plan.version,
+        "weights": plan.weights,
+        "parent": plan.parent,
+        "params": canonical_json(plan.params),
+        "label": canonical_json(plan.promise.label.to_dict()),
+        "emotion": plan.promise.label.hard,
+        "speaker": plan.promise.speaker,
+        "duration": plan.promise.duration,
+        "text": plan.promise.text,
+        "language": plan.promise.language,
+    }
+
+
+def _plan(row: Any) -> Plan:
+    promise = Promise(
+        Label.from_dict(json.loads(row.label)), row.speaker, row.duration, row.text, row.language
+    )
+    return Plan(
+        row.id, row.generator, row.version, row.weights, row.parent, json.loads(row.params), promise
+    )
