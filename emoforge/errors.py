@@ -5,6 +5,7 @@
     ├── CorpusError           a corpus that cannot be read: what, which file, which row
     │   └── LabelError        an emotion that the scheme does not have
     ├── AudioError            audio that cannot be read, written or used
+    ├── ExportError           a training set that cannot be written
     ├── RequirementError      a package or weights file that a component needs is absent
     ├── WorkspaceError        a workspace that cannot be opened or written
     │   └── WorkspaceBusyError  another process is writing to it
@@ -34,6 +35,10 @@ class LabelError(CorpusError):
 
 
 class AudioError(EmoforgeError):
+    pass
+
+
+class ExportError(EmoforgeError):
     pass
 
 
