@@ -21,6 +21,7 @@ import numpy as np
 
 from emoforge.audio import Audio
 from emoforge.clip import Clip
+from emoforge.config import build
 from emoforge.errors import ConfigError, EmoforgeError, RequirementError, nearest
 from emoforge.label import Label
 
@@ -202,6 +203,7 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "prosody": "emoforge.synthesis.prosody.generator:Prosody",
         "signal": "emoforge.augment.signal:Signal",
     },
+    "selector": {"topk": "emoforge.selection.selector:TopK"},
     "judge": {"embedded": "emoforge.selection.judges.embedded:EmbeddedJudge"},
     "gate": {
         "duration": "emoforge.selection.gates:Duration",
@@ -243,10 +245,8 @@ def component_class(kind: str, name: str) -> type[Component]:
 
 
 def create(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Component:
-    """Make a component from its name and options; raises ConfigError for an unknown option."""
-    cls = component_class(kind, name)
-    known = [f.name for f in dataclasses.fields(cast(Any, cls))]
-    for option in options or {}:
-        if option not in known:
-            raise ConfigError(f"{kind} '{name}' has no option '{option}': {nearest(option, known)}")
-    return cls(**(options or {}))
+    """Make a component from its name and options.
+
+    Raises ConfigError for an unknown name or option, or a value of the wrong type.
+    """
+    return build(component_class(kind, name), options or {}, prefix=f"{kind} {name}: ")

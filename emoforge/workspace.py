@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -181,6 +181,59 @@ class Decision:
     reason: str
     detail: str
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far one planned candidate has come, and what became of it.
+
+    reached: the last step that it passed; "planned" where it has not been made or not well.
+    outcome: "ok" (kept, or not rejected yet), "rejected", "failed", "skipped", or "pending".
+    by: which step gave a rejection or failure: "generator", "gate", "judge" or "selector".
+    keep, probability: of the selector's decision, None where there is none.
+    """
+
+    candidate: str
+    generator: str
+    emotion: str
+    parent: str
+    reached: Literal["planned", "generated", "gated", "judged", "kept"]
+    outcome: Literal["ok", "rejected", "failed", "skipped", "pending"]
+    by: Literal["", "generator", "gate", "judge", "selector"]
+    reason: str
+    detail: str
+    keep: bool | None
+    probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many candidates stand alike; `detail` is the first of their sentences."""
+
+    generator: str
+    emotion: str
+    reached: str
+    outcome: str
+    by: str
+    reason: str
+    detail: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A judge's distributions for one clip and the label it carries.
+
+    generator: "" for a recording; keep, probability: the selector's, None where it has not
+    decided.
+    """
+
+    clip: str
+    generator: str
+    label: Label
+    distributions: Mapping[str, Sequence[float]]
+    keep: bool | None
+    probability: float | None
 
 
 class AudioStore:
@@ -377,16 +430,21 @@ class Workspace:
         """Note that a run began, with its resolved configuration and versions; its number."""
         row = {"started": _now(), "config": json.dumps(config), "versions": json.dumps(versions)}
         self._add((_RUN, [row]))
-        return max(number for (number,) in self._rows(sa.select(_RUN.c.number)))
+        numbers: list[int] = [row.number for row in self._rows(sa.select(_RUN.c.number))]
+        return max(numbers)
 
     def finish_run(self, run: int, selection: str) -> None:
         """Note that a run ended well, and the selection that is its result."""
         self._add((_RESULT, [{"run": run, "finished": _now(), "selection": selection}]))
 
-    def last_run(self) -> dict[str, Any] | None:
-        """The latest finished run: number, started, finished, config, versions, selection."""
+    def last_run(self, *, finished: bool = True) -> dict[str, Any] | None:
+        """The latest finished run: number, started, finished, config, versions, selection.
+
+        Without `finished` the latest run of all; `finished` and `selection` are None where it
+        did not come to its end.
+        """
         query = sa.select(_RUN, _RESULT.c.finished, _RESULT.c.selection)
-        query = query.join(_RESULT, _RESULT.c.run == _RUN.c.number)
+        query = query.join(_RESULT, _RESULT.c.run == _RUN.c.number, isouter=not finished)
         for row in self._rows(query.order_by(_RUN.c.number.desc()).limit(1)):
             plain = dict(row._mapping)
             return {
@@ -488,7 +546,7 @@ class Workspace:
 
         With `retry_failed` also those whose latest attempt failed.
         """
-        statuses = [_LATEST.c.status.is_(None)]
+        statuses: list[sa.ColumnElement[bool]] = [_LATEST.c.status.is_(None)]
         if retry_failed:
             statuses.append(_LATEST.c.status == "failed")
         query = (
@@ -629,6 +687,63 @@ class Workspace:
         query = sa.select(*columns, sa.func.count()).where(_PLANNED.c.skipped.is_not(None))
         return [tuple(row) for row in self._rows(query.group_by(*columns).order_by(*columns))]
 
+    def row_counts(self, table: Literal["verdict", "score"]) -> dict[str, int]:
+        """Rows that each gates' key has in `verdict`, or each judge in `score`."""
+        key = _VERDICT.c.gates if table == "verdict" else _SCORE.c.judge
+        return dict(self._rows(sa.select(key, sa.func.count()).group_by(key).order_by(key)))
+
+    def recordings(self) -> Iterator[tuple[str, str | None, str, str | None, Label, int, float]]:
+        """(corpus, split, speaker, licence, label, clips, seconds) of recordings alike in these."""
+        alike = (_CLIP.c.corpus, _CLIP.c.split, _CLIP.c.speaker, _CLIP.c.licence, _CLIP.c.label)
+        query = sa.select(*alike, sa.func.count().label("n"), sa.func.sum(_CLIP.c.duration))
+        query = query.where(~_CLIP.c.generated).group_by(*alike).order_by(*alike)
+        for corpus, split, speaker, licence, label, count, seconds in self._rows(query):
+            plain = Label.from_dict(json.loads(label))
+            yield corpus, split, speaker, licence, plain, count, seconds
+
+    def tallies(self, gates: str, judge: str, selection: str) -> list[Tally]:
+        """All that is planned, counted by where it stands under these gates, judge, selection."""
+        standing = _standing(gates, judge, selection)
+        alike = [standing.c[name] for name in _ALIKE]
+        query = sa.select(*alike, sa.func.min(standing.c.detail), sa.func.count())
+        query = query.group_by(*alike).order_by(*alike)
+        return [Tally(*row) for row in self._rows(query)]
+
+    def standings(self, gates: str, judge: str, selection: str, each: int) -> list[Standing]:
+        """The first `each` candidates, by id, of every group that `tallies` counts.
+
+        Ids are digests: the first ones are a random sample, and always the same one.
+        """
+        standing = _standing(gates, judge, selection)
+        order = sa.func.row_number().over(
+            partition_by=[standing.c[name] for name in _ALIKE], order_by=standing.c.candidate
+        )
+        numbered = sa.select(standing, order.label("place")).subquery()
+        columns = [numbered.c[column.name] for column in dataclasses.fields(Standing)]
+        query = sa.select(*columns).where(numbered.c.place <= each)
+        return [Standing(*row) for row in self._rows(query.order_by(numbered.c.candidate))]
+
+    def judgements(self, judge: str, selection: str) -> Iterator[Judgement]:
+        """What a judge said of every clip that it could score, in clip order."""
+        query = (
+            sa.select(
+                _SCORE.c.clip,
+                sa.func.coalesce(_PLAN.c.generator, ""),
+                _CLIP.c.label,
+                _SCORE.c.distributions,
+                _DECISION.c.keep,
+                _DECISION.c.probability,
+            )
+            .join(_CLIP, _CLIP.c.id == _SCORE.c.clip)
+            .outerjoin(_PLAN, _PLAN.c.id == _SCORE.c.clip)
+            .outerjoin(_DECISION, _for_candidate(_DECISION, "selection", selection, _SCORE.c.clip))
+            .where(_SCORE.c.judge == judge, _SCORE.c.error == "")
+            .order_by(_SCORE.c.clip)
+        )
+        for clip, generator, label, distributions, keep, probability in self._rows(query):
+            carried = Label.from_dict(json.loads(label))
+            yield Judgement(clip, generator, carried, json.loads(distributions), keep, probability)
+
     def candidates(self) -> Iterator[tuple[str, str, str, str, str, str, str]]:
         """(id, generator, emotion, parent, status or "", reason, detail) of all that is planned."""
         query = (
@@ -662,6 +777,57 @@ def _latest_outcomes() -> sa.Subquery:
 
 
 _LATEST = _latest_outcomes()
+
+
+_ALIKE = ("generator", "emotion", "reached", "outcome", "by", "reason")
+
+
+def _for_candidate(
+    table: sa.Table, name: str, key: str, candidate: sa.ColumnElement[str]
+) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c[name] == key, table.c.candidate == candidate)
+
+
+def _standing(gates: str, judge: str, selection: str) -> sa.Subquery:
+    """One row of `Standing` for each planned candidate; the first step that stopped it counts."""
+    candidate = _PLAN.c.id
+    made, gate = _LATEST.c.status, _VERDICT.c.gate
+    error, keep = _SCORE.c.error, _DECISION.c.keep
+    # (condition, reached, outcome, by, reason, detail): the first whose condition holds.
+    rules: list[tuple[Any, ...]] = [
+        (made.is_(None), "planned", "pending", "", "", ""),
+        *(
+            (made == status, "planned", status, "generator", _LATEST.c.reason, _LATEST.c.detail)
+            for status in ("rejected", "failed", "skipped")
+        ),
+        (gate != "", "generated", "rejected", "gate", gate, _VERDICT.c.detail),
+        (keep.is_(True), "kept", "ok", "", "", ""),
+        (error != "", "gated", "failed", "judge", "unscored", error),
+        (keep.is_(False), "judged", "rejected", "selector", _DECISION.c.reason, _DECISION.c.detail),
+        (error == "", "judged", "ok", "", "", ""),
+        (gate == "", "gated", "ok", "", "", ""),
+        (sa.true(), "generated", "ok", "", "", ""),
+    ]
+    columns = [
+        sa.case(*((rule[0], rule[place]) for rule in rules)).label(name)
+        for place, name in enumerate(("reached", "outcome", "by", "reason", "detail"), start=1)
+    ]
+    return (
+        sa.select(
+            candidate.label("candidate"),
+            _PLAN.c.generator,
+            _PLAN.c.emotion,
+            _PLAN.c.parent,
+            *columns,
+            keep,
+            _DECISION.c.probability,
+        )
+        .outerjoin(_LATEST, _LATEST.c.candidate == candidate)
+        .outerjoin(_VERDICT, _for_candidate(_VERDICT, "gates", gates, candidate))
+        .outerjoin(_SCORE, sa.and_(_SCORE.c.judge == judge, _SCORE.c.clip == candidate))
+        .outerjoin(_DECISION, _for_candidate(_DECISION, "selection", selection, candidate))
+        .subquery("standing")
+    )
 
 
 def _sqlite_settings(connection: Any, _record: Any) -> None:

@@ -1,0 +1,115 @@
+"""Configuration: Hydra's Compose API over the groups in `emoforge/configs`, checked by types.
+
+The user writes `group=choice` and `key=value` as in any Hydra program; a command gets an
+instance of its dataclass. Own groups come first from the folder that `--config-dir` names.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from emoforge.errors import ConfigError, nearest
+
+_CONFIGS = Path(__file__).parent / "configs"
+
+# What stands under these keys are components' own options. Their YAML names only what differs
+# from the component's defaults, so Hydra must let a user set keys that it has not seen.
+_OPEN = ("generators.", "gates.", "judge.", "selector.", "exporters.", "recipe.")
+
+T = TypeVar("T")
+
+
+def compose(
+    name: str, overrides: Sequence[str], schema: type[T], config_dir: Path | None = None
+) -> T:
+    """Compose `configs/<name>.yaml` with overrides into an instance of the dataclass `schema`.
+
+    Raises ConfigError, in one sentence, for a choice, key or value that cannot be used.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            raise ConfigError(f"'{override}' is not a setting; write key=value or group=choice")
+    search = [f"hydra.searchpath=[file://{config_dir.absolute()}]"] if config_dir else []
+    opened = [f"++{o}" if o.startswith(_OPEN) and "=" in o else o for o in overrides]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(_CONFIGS), version_base="1.3"):
+            composed = hydra_compose(name, overrides=[*search, *opened])
+        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        key = str(error.full_key)
+        raise ConfigError(f"'{key}' needs a value: add {key}=…") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_sentence(error, overrides)) from error
+    assert isinstance(values, dict)
+    return build(schema, {str(key): value for key, value in values.items()})
+
+
+def build(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
+    """Instance of a dataclass from plain values, with types checked down to the leaves.
+
+    `prefix` is what the user's key begins with (`generators.espeak.`). Raises ConfigError that
+    names the key, what it got, and what it takes.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(schema).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"]]
+        key = prefix + ".".join(place)
+        if first["type"] == "unexpected_keyword_argument":
+            known = [field.name for field in dataclasses.fields(_at(schema, place[:-1]))]
+            raise ConfigError(
+                f"there is no setting '{key}': {nearest(place[-1], known)}"
+            ) from error
+        if first["type"] == "missing":
+            raise ConfigError(f"'{key}' needs a value: add {key}=…") from error
+        if isinstance(first.get("ctx", {}).get("error"), ValueError):
+            raise ConfigError(f"{key}: {first['ctx']['error']}") from error
+        raise ConfigError(f"{key}={first['input']!r}: {first['msg'].lower()}") from error
+
+
+def _at(schema: Any, place: Sequence[str]) -> Any:
+    """The dataclass that lies under a path of field names."""
+    for name in place:
+        schema = next(field.type for field in dataclasses.fields(schema) if field.name == name)
+    return schema
+
+
+def choices(group: str) -> list[str]:
+    """Names of the choices of a group that emoforge ships."""
+    return sorted(path.stem for path in (_CONFIGS / group).glob("*.yaml"))
+
+
+def _sentence(error: Exception, overrides: Sequence[str]) -> str:
+    """One line for the user out of Hydra's message of several."""
+    text = str(error)
+    missing = re.search(r"Could not find '(\w+)/([^']+)'", text)
+    if missing:
+        group, choice = missing.groups()
+        return f"there is no {group} '{choice}': {nearest(choice, choices(group))}"
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    if unknown:
+        key = unknown.group(1)
+        groups = [path.name for path in _CONFIGS.iterdir() if path.is_dir()]
+        return f"there is no setting or group '{key}': {nearest(key, groups)}"
+    first = text.strip().splitlines()[0]
+    return f"{first} (in: {' '.join(overrides)})"
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A config dataclass as plain JSON values."""
+    as_json: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return as_json
