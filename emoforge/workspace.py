@@ -9,6 +9,7 @@ it holds the lock, and writes a batch's audio before it commits the batch's rows
 import dataclasses
 import errno
 import fcntl
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -586,24 +587,33 @@ class Workspace:
         clips = [_clip_row(row.clip, row.clip.path, None) for row in made if row.clip is not None]
         self._add((_CLIP, clips), (_OUTCOME, outcomes))
 
-    def outcomes(self, *, without_verdict_of: str | None = None) -> Iterator[Made]:
-        """Latest outcomes in candidate order (without clips).
+    def ungated(self, gates: str) -> Iterator[tuple[str, list[tuple[Made, bool]]]]:
+        """Families of candidates with one that these gates have not judged, parent by parent.
 
-        With `without_verdict_of`, only successful ones that these gates have not judged yet.
+        Each is (parent, its made candidates in id order, each with whether it has a verdict).
         """
-        query = sa.select(_LATEST).order_by(_LATEST.c.candidate)
-        if without_verdict_of is not None:
-            judged = sa.select(_VERDICT.c.candidate).where(_VERDICT.c.gates == without_verdict_of)
-            query = query.where(_LATEST.c.status == "ok", _LATEST.c.candidate.not_in(judged))
-        for row in self._rows(query):
-            yield Made(
-                row.candidate,
-                row.status,
-                row.reason,
-                row.detail,
-                json.loads(row.measured),
-                None if row.fingerprint is None else np.frombuffer(row.fingerprint, np.float32),
-            )
+        judged = sa.and_(_VERDICT.c.candidate == _LATEST.c.candidate, _VERDICT.c.gates == gates)
+        unjudged = (
+            sa.select(_PLAN.c.parent)
+            .join(_LATEST, _LATEST.c.candidate == _PLAN.c.id)
+            .outerjoin(_VERDICT, judged)
+            .where(_LATEST.c.status == "ok", _VERDICT.c.candidate.is_(None))
+        )
+        query = (
+            sa.select(_LATEST, _PLAN.c.parent, _VERDICT.c.gate)
+            .join(_PLAN, _LATEST.c.candidate == _PLAN.c.id)
+            .outerjoin(_VERDICT, judged)
+            .where(_LATEST.c.status == "ok", _PLAN.c.parent.in_(unjudged))
+            .order_by(_PLAN.c.parent, _PLAN.c.id)
+        )
+        for parent, rows in itertools.groupby(self._rows(query), key=lambda row: row.parent):
+            yield parent, [(_made(row), row.gate is not None) for row in rows]
+
+    def made(self, candidate: str) -> Made | None:
+        """The latest outcome of one candidate, without its clip."""
+        for row in self._rows(sa.select(_LATEST).where(_LATEST.c.candidate == candidate)):
+            return _made(row)
+        return None
 
     # --- verdicts of the gates -----------------------------------------------------------------
 
@@ -615,23 +625,20 @@ class Workspace:
         ]
         self._add((_VERDICT, rows))
 
-    def verdicts(self, gates: str) -> dict[str, tuple[str, str]]:
-        """Candidate → (rejecting gate or "", sentence)."""
-        query = sa.select(_VERDICT.c.candidate, _VERDICT.c.gate, _VERDICT.c.detail)
-        rows = self._rows(query.where(_VERDICT.c.gates == gates))
-        return {row.candidate: (row.gate, row.detail) for row in rows}
-
     # --- scores ------------------------------------------------------------------------------
 
-    def unscored(self, judge: str, gates: str) -> list[tuple[str, float]]:
-        """(id, duration) of recordings and of candidates past the gates that lack a score."""
-        done = sa.select(_SCORE.c.clip).where(_SCORE.c.judge == judge)
+    def judgeable(self, judge: str, gates: str) -> list[tuple[str, float, bool]]:
+        """(id, duration, has a score) of recordings and of candidates past the gates.
+
+        Shortest first, in an order that does not depend on what is scored already.
+        """
         passed = sa.select(_VERDICT.c.candidate).where(
             _VERDICT.c.gates == gates, _VERDICT.c.gate == ""
         )
         query = (
-            sa.select(_CLIP.c.id, _CLIP.c.duration)
-            .where(_CLIP.c.id.not_in(done), ~_CLIP.c.generated | _CLIP.c.id.in_(passed))
+            sa.select(_CLIP.c.id, _CLIP.c.duration, _SCORE.c.clip.is_not(None))
+            .outerjoin(_SCORE, sa.and_(_SCORE.c.clip == _CLIP.c.id, _SCORE.c.judge == judge))
+            .where(~_CLIP.c.generated | _CLIP.c.id.in_(passed))
             .order_by(_CLIP.c.duration, _CLIP.c.id)
         )
         return [tuple(row) for row in self._rows(query)]
@@ -652,11 +659,19 @@ class Workspace:
         ]
         self._add((_SCORE, rows))
 
-    def scores(self, judge: str) -> Iterator[Scored]:
-        """Scores of a judge in clip order (without embeddings)."""
-        query = sa.select(_SCORE.c.clip, _SCORE.c.distributions, _SCORE.c.error)
-        for row in self._rows(query.where(_SCORE.c.judge == judge).order_by(_SCORE.c.clip)):
-            yield Scored(row.clip, json.loads(row.distributions), None, row.error)
+    def scored_candidates(
+        self, judge: str, gates: str
+    ) -> Iterator[tuple[str, str, dict[str, list[float]]]]:
+        """(id, carried emotion, distributions) of judged candidates past the gates, in id order."""
+        query = (
+            sa.select(_PLAN.c.id, _PLAN.c.emotion, _SCORE.c.distributions)
+            .join(_SCORE, sa.and_(_SCORE.c.clip == _PLAN.c.id, _SCORE.c.judge == judge))
+            .join(_VERDICT, sa.and_(_VERDICT.c.candidate == _PLAN.c.id, _VERDICT.c.gates == gates))
+            .where(_VERDICT.c.gate == "", _SCORE.c.error == "")
+            .order_by(_PLAN.c.id)
+        )
+        for row in self._rows(query):
+            yield row.id, row.emotion, json.loads(row.distributions)
 
     # --- decisions ---------------------------------------------------------------------------
 
@@ -744,23 +759,16 @@ class Workspace:
             carried = Label.from_dict(json.loads(label))
             yield Judgement(clip, generator, carried, json.loads(distributions), keep, probability)
 
-    def candidates(self) -> Iterator[tuple[str, str, str, str, str, str, str]]:
-        """(id, generator, emotion, parent, status or "", reason, detail) of all that is planned."""
-        query = (
-            sa.select(
-                _PLAN.c.id,
-                _PLAN.c.generator,
-                _PLAN.c.emotion,
-                _PLAN.c.parent,
-                sa.func.coalesce(_LATEST.c.status, ""),
-                sa.func.coalesce(_LATEST.c.reason, ""),
-                sa.func.coalesce(_LATEST.c.detail, ""),
-            )
-            .outerjoin(_LATEST, _LATEST.c.candidate == _PLAN.c.id)
-            .order_by(_PLAN.c.id)
-        )
-        for row in self._rows(query):
-            yield tuple(row)
+
+def _made(row: Any) -> Made:
+    return Made(
+        row.candidate,
+        row.status,
+        row.reason,
+        row.detail,
+        json.loads(row.measured),
+        None if row.fingerprint is None else np.frombuffer(row.fingerprint, np.float32),
+    )
 
 
 def _now() -> str:
