@@ -66,5 +66,5 @@ class Clip:
 
     def read(self, rate: int | None = None) -> Audio:
         """Decode the clip: mono float32, resampled to `rate` Hz if given; raises AudioError."""
-        audio = read(self.path, start=self.start, duration=self.duration if self.start else None)
+        audio = read(self.path, start=self.start, duration=self.duration or None)
         return audio if rate is None else audio.resampled(rate)
