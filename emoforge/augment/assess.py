@@ -1,0 +1,178 @@
+"""Gating, judging and selecting what was generated: each reads the workspace and adds rows."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from emoforge.clip import Clip
+from emoforge.component import digest
+from emoforge.errors import AudioError, ConfigError
+from emoforge.label import Scheme
+from emoforge.progress import Progress
+from emoforge.selection import (
+    Duplicate,
+    Gate,
+    Judge,
+    ScoredCandidate,
+    Scores,
+    Selector,
+    first_rejection,
+)
+from emoforge.workspace import Made, Scored, Workspace
+
+_BATCH_S = 120.0
+_BATCH_CLIPS = 64
+_COMMIT = 500
+
+
+def gates_key(gates: Sequence[Gate]) -> str:
+    """Key of the verdicts of these gates with these limits."""
+    return digest([gate.signature() for gate in gates])
+
+
+def gate_candidates(workspace: Workspace, gates: Sequence[Gate], progress: Progress) -> str:
+    """Judge by the stored measurements every made candidate that these gates have not judged.
+
+    Returns the key under which the verdicts stand. A candidate is compared with the siblings
+    before it, so a family's verdicts are added together.
+    """
+    key = gates_key(gates)
+    duplicate = next((gate for gate in gates if isinstance(gate, Duplicate)), None)
+    batch: list[tuple[str, str, str]] = []
+    with progress.stage("gate", sum(1 for _ in workspace.ungated(key))) as advance:
+        for _, family in workspace.ungated(key):
+            batch += _verdicts(family, gates, duplicate)
+            advance(1)
+            if len(batch) >= _COMMIT:
+                workspace.add_verdicts(key, batch)
+                batch = []
+        workspace.add_verdicts(key, batch)
+    return key
+
+
+def _verdicts(
+    family: Sequence[tuple[Made, bool]], gates: Sequence[Gate], duplicate: Duplicate | None
+) -> Iterator[tuple[str, str, str]]:
+    rejections = {made.candidate: first_rejection(gates, made.measured) for made, _ in family}
+    prints = {
+        made.candidate: made.fingerprint
+        for made, _ in family
+        if made.fingerprint is not None and rejections[made.candidate] is None
+    }
+    siblings = duplicate.siblings(prints) if duplicate else {}
+    for made, judged in family:
+        if judged:
+            continue
+        gate, sentence = rejections[made.candidate] or ("", "")
+        if duplicate and made.candidate in siblings:
+            other, similarity = siblings[made.candidate]
+            gate, sentence = duplicate.name, duplicate.sibling_sentence(other, similarity)
+        yield made.candidate, gate, sentence
+
+
+def judge_clips(workspace: Workspace, judge: Judge, gates: str, progress: Progress) -> str:
+    """Score recordings and candidates past the gates that this judge has not scored.
+
+    Returns the judge's key. Batches are cut from the whole list, scored or not, so that a
+    resumed run scores each clip in the company that it would have had undisturbed: sums in
+    another order would differ in the last digit.
+    """
+    key = f"{judge.name}-{digest(judge.signature())[:12]}"
+    clips = workspace.judgeable(key, gates)
+    batches = [
+        [clip for clip, _, scored in batch if not scored] for batch in _like_durations(clips)
+    ]
+    batches = [batch for batch in batches if batch]
+    with progress.stage("judge", sum(map(len, batches))) as advance:
+        if batches:
+            judge.setup()
+        for names, audios in _decoded(workspace, batches, judge.rate):
+            heard = iter(judge.score([a for a in audios if not isinstance(a, AudioError)]))
+            answers = [a if isinstance(a, AudioError) else next(heard) for a in audios]
+            workspace.add_scores(key, list(map(_scored, names, answers)))
+            advance(len(names))
+    return key
+
+
+def _scored(clip: str, answer: Scores | AudioError) -> Scored:
+    if isinstance(answer, AudioError):
+        return Scored(clip, {}, None, str(answer))
+    return Scored(clip, answer.distributions, answer.embedding)
+
+
+def select_candidates(
+    workspace: Workspace,
+    selector: Selector,
+    scheme: Scheme,
+    judge: str,
+    gates: Sequence[Gate],
+    recordings: Iterable[Clip],
+) -> str:
+    """Decide on all scored candidates; returns the selection's key.
+
+    recordings: the real training clips, whose counts per emotion are the class prior.
+    """
+    key_of_gates = gates_key(gates)
+    candidates = []
+    for candidate, emotion, distributions in workspace.scored_candidates(judge, key_of_gates):
+        if scheme.name not in distributions:
+            raise ConfigError(
+                f"the judge does not know scheme '{scheme.name}': it knows "
+                f"{', '.join(sorted(distributions))}"
+            )
+        candidates.append(ScoredCandidate(candidate, emotion, tuple(distributions[scheme.name])))
+    prior = Counter(clip.emotion for clip in recordings)
+    config = {
+        "scheme": scheme.name,
+        "judge": judge,
+        "gates": key_of_gates,
+        "gate_options": [gate.signature() for gate in gates],
+        "selector": selector.signature(),
+        "prior": dict(prior),
+    }
+    key = digest(config, [candidate.id for candidate in candidates])
+    if workspace.selection_config(key) is None:
+        workspace.add_selection(key, config, selector.select(candidates, scheme, prior))
+    return key
+
+
+def _like_durations(clips: Iterable[tuple[str, float, bool]]) -> Iterator[list[tuple[str, bool]]]:
+    """(id, scored) in batches of like duration (`clips` are sorted so)."""
+    batch: list[tuple[str, bool]] = []
+    longest = 0.0
+    for clip, duration, scored in clips:
+        longest = max(longest, duration)
+        if len(batch) == _BATCH_CLIPS or (batch and longest * (len(batch) + 1) > _BATCH_S):
+            yield batch
+            batch, longest = [], duration
+        batch.append((clip, scored))
+    if batch:
+        yield batch
+
+
+def _decoded(
+    workspace: Workspace, batches: Iterable[Sequence[str]], rate: int
+) -> Iterator[tuple[Sequence[str], list[npt.NDArray[np.float32] | AudioError]]]:
+    """Batches with their audio at `rate`; the next one is decoded while this one is judged."""
+
+    def decode(clip: Clip) -> npt.NDArray[np.float32] | AudioError:
+        try:
+            return clip.read(rate).samples
+        except AudioError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        ahead: list[tuple[list[str], Iterator[npt.NDArray[np.float32] | AudioError]]] = []
+        waiting = iter(batches)
+        while True:
+            for batch in islice(waiting, 2 - len(ahead)):
+                clips = list(workspace.clips(ids=batch))
+                ahead.append(([clip.id for clip in clips], pool.map(decode, clips)))
+            if not ahead:
+                return
+            names, audios = ahead.pop(0)
+            yield names, list(audios)

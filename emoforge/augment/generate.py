@@ -1,0 +1,161 @@
+"""Making what is planned: workers generate, measure and store; the driver commits the rows."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from emoforge import __version__
+from emoforge.audio import Audio, encode_flac
+from emoforge.augment.runner import LocalRunner
+from emoforge.clip import Clip, Lineage
+from emoforge.component import Generator, Outcome, Plan
+from emoforge.errors import EmoforgeError, RunStoppedError, WorkspaceError
+from emoforge.progress import Progress
+from emoforge.selection import Duplicate, Gate, first_rejection, measure_all
+from emoforge.workspace import AudioStore, Made, Workspace
+
+_BATCH_S = 60.0
+_BATCH_CLIPS = 16
+"""A batch is at most this long and this many: what a kill loses."""
+
+Task = tuple[Clip, Plan]
+
+
+@dataclass
+class MakeCandidates:
+    """What a worker does with a batch of tasks of one generator."""
+
+    generators: Mapping[str, Generator]
+    gates: Sequence[Gate]
+    audio: AudioStore
+    _loaded: str = field(default="", init=False)
+
+    def run(self, batch: Sequence[Task]) -> list[Made]:
+        """Generate, measure and store a batch; a bad item fails alone.
+
+        Raises WorkspaceError where audio cannot be stored, for then no item can be.
+        """
+        generator = self.generators[batch[0][1].generator]
+        if self._loaded != generator.name:  # one generator's models at a time
+            generator.setup()
+            self._loaded = generator.name
+        clips, plans = zip(*batch, strict=True)
+        outcomes = generator.apply_batch(clips, [plan.params for plan in plans])
+        return [self._made(*row) for row in zip(clips, plans, outcomes, strict=True)]
+
+    def crashed(self, item: Task) -> Made:
+        """The outcome of a task that killed its worker."""
+        return Made(item[1].id, "failed", "crash", "the generator crashed its worker process", {})
+
+    def _made(self, clip: Clip, plan: Plan, outcome: Outcome) -> Made:
+        if outcome.audio is None:
+            return Made(plan.id, outcome.status, outcome.reason, outcome.detail, outcome.measured)
+        try:
+            return self._measured(clip, plan, outcome, outcome.audio)
+        except WorkspaceError:
+            raise
+        except EmoforgeError as error:
+            return Made(plan.id, "failed", type(error).__name__, str(error), outcome.measured)
+
+    def _measured(self, clip: Clip, plan: Plan, outcome: Outcome, audio: Audio) -> Made:
+        values = measure_all(self.gates, audio, clip.read(), plan.promise)
+        measured = {**outcome.measured, **values}
+        for gate in self.gates:
+            # What is not finite or does not survive encoding cannot be stored for a later verdict.
+            if gate.name in ("finite", "decodable") and (
+                rejection := first_rejection([gate], values)
+            ):
+                reason, sentence = rejection
+                return Made(plan.id, "rejected", reason, sentence, measured)
+        flac = encode_flac(audio)
+        key = self.audio.write(plan.id, flac)
+        prints = [gate.fingerprint(audio) for gate in self.gates if isinstance(gate, Duplicate)]
+        candidate = candidate_clip(clip, plan, audio, key, hashlib.blake2b(flac).hexdigest())
+        return Made(plan.id, "ok", "", "", measured, prints[0] if prints else None, candidate)
+
+
+def candidate_clip(parent: Clip, plan: Plan, audio: Audio, path: str, digest: str) -> Clip:
+    """The clip that a plan became: what it promised, and its parent's split and licence."""
+    return Clip(
+        id=plan.id,
+        path=path,
+        duration=audio.duration,
+        rate=audio.rate,
+        digest=digest,
+        label=plan.promise.label,
+        speaker=plan.promise.speaker,
+        corpus=parent.corpus,
+        text=plan.promise.text,
+        language=plan.promise.language,
+        gender=parent.gender,
+        split=parent.split,
+        licence=parent.licence,
+        lineage=Lineage(
+            parents=(parent.id,),
+            parent_digests=(parent.digest,),
+            component=plan.generator,
+            component_version=plan.version,
+            params=plan.params,
+            weights=plan.weights,
+            emoforge=__version__,
+        ),
+    )
+
+
+def generate(
+    workspace: Workspace,
+    generators: Mapping[str, Generator],
+    gates: Sequence[Gate],
+    *,
+    workers: int,
+    max_failures: float,
+    retry_failed: bool,
+    progress: Progress,
+) -> Counter[str]:
+    """Make every pending candidate of these generators; counts of outcomes by status.
+
+    Raises RunStoppedError, with the reasons counted, once more than `max_failures` have failed
+    (a number, or below 1 a fraction of what is pending). What was done stays.
+    """
+    pending = workspace.pending(generators, retry_failed=retry_failed)
+    allowed = max_failures if max_failures >= 1 else max_failures * len(pending)
+    statuses: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    job = MakeCandidates(generators, gates, workspace.audio)
+    batches = (_tasks(workspace, ids) for ids in _batches(pending))
+    with progress.stage("generate", len(pending)) as advance:
+        for made in LocalRunner(job, workers if pending else 0).run(batches):
+            workspace.add_outcomes(made)
+            advance(len(made))
+            statuses.update(row.status for row in made)
+            failures.update(f"{row.reason}: {row.detail}" for row in made if row.status == "failed")
+            if failures.total() > allowed:
+                reasons = "\n".join(f"  {n} × {reason}" for reason, n in failures.most_common(5))
+                raise RunStoppedError(
+                    f"stopped: {failures.total()} of {statuses.total()} candidates failed, "
+                    f"max_failures={max_failures:g} allows {allowed:g} of {len(pending)}; "
+                    f"what was made is kept, the reasons were:\n{reasons}"
+                )
+    return statuses
+
+
+def _batches(pending: Sequence[tuple[str, str, float]]) -> Iterator[list[str]]:
+    """Ids of one generator and of like duration, batch by batch (`pending` is sorted so)."""
+    batch: list[str] = []
+    generator, seconds = "", 0.0
+    for candidate, name, duration in pending:
+        full = len(batch) == _BATCH_CLIPS or seconds + duration > _BATCH_S
+        if batch and (full or name != generator):
+            yield batch
+            batch, seconds = [], 0.0
+        batch.append(candidate)
+        generator, seconds = name, seconds + duration
+    if batch:
+        yield batch
+
+
+def _tasks(workspace: Workspace, ids: Sequence[str]) -> list[Task]:
+    plans = workspace.plans(ids)
+    clips = {clip.id: clip for clip in workspace.clips(ids=[p.parent for p in plans.values()])}
+    return [(clips[plans[id_].parent], plans[id_]) for id_ in ids]
