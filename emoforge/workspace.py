@@ -9,6 +9,7 @@ it holds the lock, and writes a batch's audio before it commits the batch's rows
 import dataclasses
 import errno
 import fcntl
+import importlib.util
 import itertools
 import json
 import os
@@ -27,125 +28,129 @@ from sqlalchemy.engine import Engine
 
 from emoforge.clip import Clip, Lineage
 from emoforge.component import Plan, Promise, Status, canonical_json
-from emoforge.errors import WorkspaceBusyError, WorkspaceError
+from emoforge.errors import RequirementError, WorkspaceBusyError, WorkspaceError
 from emoforge.label import Label
 
 SCHEMA = 1
 CATALOGUE = "catalogue.db"
+LOCK = "lock"
 PAGE = 1000
 """Rows read from the catalogue at a time, so that memory stays flat."""
+
+# Sorted by code point everywhere, as Python sorts: PostgreSQL would follow the server's locale.
+_TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 _TABLES = sa.MetaData()
 _META = sa.Table(
     "meta",
     _TABLES,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("key", _TEXT, primary_key=True),
+    sa.Column("value", _TEXT, nullable=False),
 )
 _RUN = sa.Table(
     "run",
     _TABLES,
     sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("started", sa.Text, nullable=False),
-    sa.Column("config", sa.Text, nullable=False),
-    sa.Column("versions", sa.Text, nullable=False),
+    sa.Column("started", _TEXT, nullable=False),
+    sa.Column("config", _TEXT, nullable=False),
+    sa.Column("versions", _TEXT, nullable=False),
 )
 _RESULT = sa.Table(
     "result",
     _TABLES,
     sa.Column("run", sa.Integer, primary_key=True),
-    sa.Column("finished", sa.Text, nullable=False),
-    sa.Column("selection", sa.Text, nullable=False),
+    sa.Column("finished", _TEXT, nullable=False),
+    sa.Column("selection", _TEXT, nullable=False),
 )
 _CLIP = sa.Table(
     "clip",
     _TABLES,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", _TEXT, primary_key=True),
     sa.Column("generated", sa.Boolean, nullable=False, index=True),
-    sa.Column("corpus", sa.Text, nullable=False),
-    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("corpus", _TEXT, nullable=False),
+    sa.Column("path", _TEXT, nullable=False),
     sa.Column("start", sa.Float, nullable=False),
     sa.Column("duration", sa.Float, nullable=False),
     sa.Column("rate", sa.Integer, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("label", sa.Text, nullable=False),
-    sa.Column("speaker", sa.Text, nullable=False),
-    sa.Column("text", sa.Text),
-    sa.Column("language", sa.Text),
-    sa.Column("gender", sa.Text),
-    sa.Column("split", sa.Text),
-    sa.Column("licence", sa.Text),
-    sa.Column("lineage", sa.Text),
+    sa.Column("digest", _TEXT, nullable=False),
+    sa.Column("label", _TEXT, nullable=False),
+    sa.Column("speaker", _TEXT, nullable=False),
+    sa.Column("text", _TEXT),
+    sa.Column("language", _TEXT),
+    sa.Column("gender", _TEXT),
+    sa.Column("split", _TEXT),
+    sa.Column("licence", _TEXT),
+    sa.Column("lineage", _TEXT),
     # For a recording: what the corpus said of it, and its file's size and time, to notice change.
-    sa.Column("source_state", sa.Text),
+    sa.Column("source_state", _TEXT),
 )
 _PLANNED = sa.Table(
     "planned",
     _TABLES,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("generator", sa.Text, nullable=False),
-    sa.Column("parent", sa.Text, nullable=False),
-    sa.Column("candidate", sa.Text),
-    sa.Column("skipped", sa.Text),
+    sa.Column("key", _TEXT, primary_key=True),
+    sa.Column("generator", _TEXT, nullable=False),
+    sa.Column("parent", _TEXT, nullable=False),
+    sa.Column("candidate", _TEXT),
+    sa.Column("skipped", _TEXT),
 )
 _PLAN = sa.Table(
     "plan",
     _TABLES,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("generator", sa.Text, nullable=False, index=True),
+    sa.Column("id", _TEXT, primary_key=True),
+    sa.Column("generator", _TEXT, nullable=False, index=True),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("weights", sa.Text, nullable=False),
-    sa.Column("parent", sa.Text, nullable=False, index=True),
-    sa.Column("params", sa.Text, nullable=False),
-    sa.Column("label", sa.Text, nullable=False),
-    sa.Column("emotion", sa.Text, nullable=False),
-    sa.Column("speaker", sa.Text, nullable=False),
+    sa.Column("weights", _TEXT, nullable=False),
+    sa.Column("parent", _TEXT, nullable=False, index=True),
+    sa.Column("params", _TEXT, nullable=False),
+    sa.Column("label", _TEXT, nullable=False),
+    sa.Column("emotion", _TEXT, nullable=False),
+    sa.Column("speaker", _TEXT, nullable=False),
     sa.Column("duration", sa.Float, nullable=False),
-    sa.Column("text", sa.Text),
-    sa.Column("language", sa.Text),
+    sa.Column("text", _TEXT),
+    sa.Column("language", _TEXT),
 )
 _OUTCOME = sa.Table(
     "outcome",
     _TABLES,
-    sa.Column("candidate", sa.Text, primary_key=True),
+    sa.Column("candidate", _TEXT, primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("measured", sa.Text, nullable=False),
+    sa.Column("status", _TEXT, nullable=False),
+    sa.Column("reason", _TEXT, nullable=False),
+    sa.Column("detail", _TEXT, nullable=False),
+    sa.Column("measured", _TEXT, nullable=False),
     sa.Column("fingerprint", sa.LargeBinary),
 )
 _VERDICT = sa.Table(
     "verdict",
     _TABLES,
-    sa.Column("gates", sa.Text, primary_key=True),
-    sa.Column("candidate", sa.Text, primary_key=True),
-    sa.Column("gate", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("gates", _TEXT, primary_key=True),
+    sa.Column("candidate", _TEXT, primary_key=True),
+    sa.Column("gate", _TEXT, nullable=False),
+    sa.Column("detail", _TEXT, nullable=False),
 )
 _SCORE = sa.Table(
     "score",
     _TABLES,
-    sa.Column("judge", sa.Text, primary_key=True),
-    sa.Column("clip", sa.Text, primary_key=True),
-    sa.Column("distributions", sa.Text, nullable=False),
+    sa.Column("judge", _TEXT, primary_key=True),
+    sa.Column("clip", _TEXT, primary_key=True),
+    sa.Column("distributions", _TEXT, nullable=False),
     sa.Column("embedding", sa.LargeBinary),
-    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("error", _TEXT, nullable=False),
 )
 _SELECTION = sa.Table(
     "selection",
     _TABLES,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("key", _TEXT, primary_key=True),
+    sa.Column("config", _TEXT, nullable=False),
 )
 _DECISION = sa.Table(
     "decision",
     _TABLES,
-    sa.Column("selection", sa.Text, primary_key=True),
-    sa.Column("candidate", sa.Text, primary_key=True),
+    sa.Column("selection", _TEXT, primary_key=True),
+    sa.Column("candidate", _TEXT, primary_key=True),
     sa.Column("keep", sa.Boolean, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("reason", _TEXT, nullable=False),
+    sa.Column("detail", _TEXT, nullable=False),
     sa.Column("probability", sa.Float, nullable=False),
 )
 
@@ -191,7 +196,6 @@ class Standing:
     reached: the last step that it passed; "planned" where it has not been made or not well.
     outcome: "ok" (kept, or not rejected yet), "rejected", "failed", "skipped", or "pending".
     by: which step gave a rejection or failure: "generator", "gate", "judge" or "selector".
-    keep, probability: of the selector's decision, None where there is none.
     """
 
     candidate: str
@@ -203,8 +207,6 @@ class Standing:
     by: Literal["", "generator", "gate", "judge", "selector"]
     reason: str
     detail: str
-    keep: bool | None
-    probability: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,16 +227,16 @@ class Tally:
 class Judgement:
     """A judge's distributions for one clip and the label it carries.
 
-    generator: "" for a recording; keep, probability: the selector's, None where it has not
-    decided.
+    generator: "" for a recording; keep: the selector's decision, None where there is none.
     """
 
     clip: str
     generator: str
+    corpus: str
+    speaker: str
     label: Label
     distributions: Mapping[str, Sequence[float]]
     keep: bool | None
-    probability: float | None
 
 
 class AudioStore:
@@ -286,6 +288,30 @@ def _storage_sentence(place: str, error: OSError) -> str:
     return f"{place}: cannot be written ({error.strerror or error})"
 
 
+def _reason(error: sa.exc.DBAPIError) -> str:
+    """The first line of what the database itself says."""
+    return str(error.orig).strip().splitlines()[0]
+
+
+def _postgresql(location: str) -> sa.URL:
+    """The database's URL, with the driver that emoforge installs; raises WorkspaceError."""
+    try:
+        url = sa.make_url(location)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise WorkspaceError("the workspace's URL is not a database URL") from error
+    if url.get_backend_name() != "postgresql":
+        raise WorkspaceError(
+            f"{url.render_as_string(hide_password=True)}: a workspace is a folder or a "
+            "PostgreSQL database (postgresql://user@host/database)"
+        )
+    if importlib.util.find_spec("psycopg") is None:
+        raise RequirementError(
+            "a PostgreSQL workspace needs the Python package 'psycopg' "
+            "(pip install 'emoforge[team]')"
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
 class Workspace:
     """Open a workspace with `Workspace.open`; use it as a context manager."""
 
@@ -309,16 +335,19 @@ class Workspace:
         """
         text = str(location)
         if "://" in text:
+            url = _postgresql(text)
+            text = url.render_as_string(hide_password=True)
             if audio_root is None:
                 raise WorkspaceError(f"{text}: a database needs an audio root (audio_root=…)")
-            workspace = cls(text, sa.create_engine(text), AudioStore(audio_root.rstrip("/")))
+            workspace = cls(text, sa.create_engine(url), AudioStore(audio_root.rstrip("/")))
         else:
             folder = Path(text).absolute()
             database = folder / CATALOGUE
             if not write and not database.exists():
                 raise WorkspaceError(f"{text}: there is no workspace here (no {CATALOGUE})")
             if write:
-                if folder.is_dir() and not database.exists() and any(folder.iterdir()):
+                others = folder.is_dir() and any(item.name != LOCK for item in folder.iterdir())
+                if others and not database.exists():
                     raise WorkspaceError(
                         f"{text}: this folder holds other files and no workspace; "
                         "name an empty or a new folder"
@@ -335,10 +364,11 @@ class Workspace:
                 workspace._take_lock()
                 _TABLES.create_all(workspace._engine)
             workspace._check_schema(write)
-        except (sa.exc.DatabaseError, sa.exc.ArgumentError) as error:
+        except sa.exc.DBAPIError as error:
             workspace.close()
-            reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-            raise WorkspaceError(f"{text}: the catalogue cannot be opened ({reason})") from error
+            raise WorkspaceError(
+                f"{text}: the catalogue cannot be opened ({_reason(error)})"
+            ) from error
         except WorkspaceError:
             workspace.close()
             raise
@@ -355,8 +385,8 @@ class Workspace:
             if not self._lock.execute(query).scalar():
                 raise WorkspaceBusyError(busy)
             self._lock.commit()
-        elif "://" not in self.location:
-            self._lock = open(Path(self.location) / "lock", "w")  # noqa: SIM115 - held until close
+        else:
+            self._lock = open(Path(self.location) / LOCK, "w")  # noqa: SIM115 - held until close
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -364,12 +394,9 @@ class Workspace:
 
     def _check_schema(self, write: bool) -> None:
         with self._engine.begin() as db:
-            try:
-                found = db.execute(sa.select(_META.c.value).where(_META.c.key == "schema")).scalar()
-            except sa.exc.OperationalError as error:
-                raise WorkspaceError(
-                    f"{self.location}: {CATALOGUE} is not a catalogue of emoforge"
-                ) from error
+            if not sa.inspect(db).has_table(_META.name):
+                raise WorkspaceError(f"{self.location}: the database is no catalogue of emoforge")
+            found = db.execute(sa.select(_META.c.value).where(_META.c.key == "schema")).scalar()
             if found is None and write:
                 db.execute(_META.insert().values(key="schema", value=str(SCHEMA)))
             elif found != str(SCHEMA):
@@ -406,11 +433,13 @@ class Workspace:
                 for table, rows in batches:
                     if rows:
                         db.execute(insert(table).on_conflict_do_nothing(), rows)
-        except sa.exc.DBAPIError as error:
-            if "full" in str(error.orig):
+        except sa.exc.OperationalError as error:
+            reason = _reason(error)
+            # SQLite's and PostgreSQL's words.
+            if "is full" in reason or "No space left" in reason:
                 full = OSError(errno.ENOSPC, "")
                 raise WorkspaceError(_storage_sentence(self.location, full)) from error
-            raise
+            raise WorkspaceError(f"{self.location}: cannot be written ({reason})") from error
 
     def _rows(self, query: sa.Select[Any]) -> Iterator[Any]:
         """Rows of a query, streamed page by page."""
@@ -711,7 +740,8 @@ class Workspace:
         """(corpus, split, speaker, licence, label, clips, seconds) of recordings alike in these."""
         alike = (_CLIP.c.corpus, _CLIP.c.split, _CLIP.c.speaker, _CLIP.c.licence, _CLIP.c.label)
         query = sa.select(*alike, sa.func.count().label("n"), sa.func.sum(_CLIP.c.duration))
-        query = query.where(~_CLIP.c.generated).group_by(*alike).order_by(*alike)
+        query = query.where(~_CLIP.c.generated).group_by(*alike)
+        query = query.order_by(*(column.nulls_first() for column in alike))
         for corpus, split, speaker, licence, label, count, seconds in self._rows(query):
             plain = Label.from_dict(json.loads(label))
             yield corpus, split, speaker, licence, plain, count, seconds
@@ -744,10 +774,11 @@ class Workspace:
             sa.select(
                 _SCORE.c.clip,
                 sa.func.coalesce(_PLAN.c.generator, ""),
+                _CLIP.c.corpus,
+                _CLIP.c.speaker,
                 _CLIP.c.label,
                 _SCORE.c.distributions,
                 _DECISION.c.keep,
-                _DECISION.c.probability,
             )
             .join(_CLIP, _CLIP.c.id == _SCORE.c.clip)
             .outerjoin(_PLAN, _PLAN.c.id == _SCORE.c.clip)
@@ -755,9 +786,22 @@ class Workspace:
             .where(_SCORE.c.judge == judge, _SCORE.c.error == "")
             .order_by(_SCORE.c.clip)
         )
-        for clip, generator, label, distributions, keep, probability in self._rows(query):
-            carried = Label.from_dict(json.loads(label))
-            yield Judgement(clip, generator, carried, json.loads(distributions), keep, probability)
+        for clip, generator, corpus, speaker, label, distributions, keep in self._rows(query):
+            carried, heard = Label.from_dict(json.loads(label)), json.loads(distributions)
+            yield Judgement(clip, generator, corpus, speaker, carried, heard, keep)
+
+    def distributions(self, judge: str, ids: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+        """What a judge said of the named clips: clip → scheme → probabilities."""
+        query = sa.select(_SCORE.c.clip, _SCORE.c.distributions)
+        query = query.where(_SCORE.c.judge == judge, _SCORE.c.clip.in_(ids))
+        return {row.clip: json.loads(row.distributions) for row in self._rows(query)}
+
+    def kept_seconds(self, selection: str) -> float:
+        """Total duration of what a selection keeps."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(_CLIP.c.duration), 0.0))
+        kept = sa.and_(_DECISION.c.candidate == _CLIP.c.id, _DECISION.c.keep)
+        query = query.join(_DECISION, kept).where(_DECISION.c.selection == selection)
+        return float(next(self._rows(query))[0])
 
 
 def _made(row: Any) -> Made:
@@ -809,7 +853,7 @@ def _standing(gates: str, judge: str, selection: str) -> sa.Subquery:
             for status in ("rejected", "failed", "skipped")
         ),
         (gate != "", "generated", "rejected", "gate", gate, _VERDICT.c.detail),
-        (keep.is_(True), "kept", "ok", "", "", ""),
+        (keep.is_(True), "kept", "ok", "", _DECISION.c.reason, _DECISION.c.detail),
         (error != "", "gated", "failed", "judge", "unscored", error),
         (keep.is_(False), "judged", "rejected", "selector", _DECISION.c.reason, _DECISION.c.detail),
         (error == "", "judged", "ok", "", "", ""),
@@ -827,8 +871,6 @@ def _standing(gates: str, judge: str, selection: str) -> sa.Subquery:
             _PLAN.c.emotion,
             _PLAN.c.parent,
             *columns,
-            keep,
-            _DECISION.c.probability,
         )
         .outerjoin(_LATEST, _LATEST.c.candidate == candidate)
         .outerjoin(_VERDICT, _for_candidate(_VERDICT, "gates", gates, candidate))

@@ -215,16 +215,22 @@ def test_judgements_are_the_scores_with_labels_and_decisions(tmp_path: Path) -> 
         judgements = {row.clip: row for row in workspace.judgements(JUDGE, SELECTION)}
         decisions = {row.candidate: row for row in workspace.decisions(SELECTION)}
         rows = [row for row in workspace.table_rows("score") if not row["error"]]
+        assert set(workspace.distributions(JUDGE, list(judgements)[:3])) == {*list(judgements)[:3]}
+        kept = [row.candidate for row in decisions.values() if row.keep]
+        seconds = sum(clip.duration for clip in workspace.clips(ids=kept))
+        assert workspace.kept_seconds(SELECTION) == pytest.approx(seconds)
+        assert workspace.kept_seconds("none") == 0
     scored = {row["clip"]: json.loads(row["distributions"]) for row in rows}
     assert set(judgements) == set(scored)
     labels = {clip.id: clip.label for clip in recordings}
     for clip, row in judgements.items():
         assert row.distributions == scored[clip]
         if clip in labels:
-            assert (row.generator, row.keep, row.label) == ("", None, labels[clip])
+            assert (row.generator, row.corpus, row.keep) == ("", "tones", None)
+            assert row.label == labels[clip]
         else:
             assert row.generator in {"espeak", "prosody", "signal"}
             assert row.keep == decisions[clip].keep
-            assert row.probability == pytest.approx(
+            assert decisions[clip].probability == pytest.approx(
                 np.dot(row.distributions["basic4"], row.label.distribution)
             )
