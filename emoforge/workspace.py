@@ -13,6 +13,7 @@ import importlib.util
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,10 @@ from emoforge.label import Label
 SCHEMA = 1
 CATALOGUE = "catalogue.db"
 LOCK = "lock"
+LOCK = "lock"
+PARTIAL = ".partial"
+"""Folder under the audio root for files that are being written; a killed run leaves some."""
+
 PAGE = 1000
 """Rows read from the catalogue at a time, so that memory stays flat."""
 
@@ -270,8 +275,9 @@ class AudioStore:
                     target.write(flac)
             else:
                 final = Path(self.path(key))
+                partial = Path(self.root) / PARTIAL / f"{candidate}.{os.getpid()}"
                 final.parent.mkdir(parents=True, exist_ok=True)
-                partial = final.with_name(f".{final.name}.{os.getpid()}.part")
+                partial.parent.mkdir(exist_ok=True)
                 try:
                     partial.write_bytes(flac)
                     partial.replace(final)
@@ -363,6 +369,7 @@ class Workspace:
             if write:
                 workspace._take_lock()
                 _TABLES.create_all(workspace._engine)
+                shutil.rmtree(Path(workspace.audio.root) / PARTIAL, ignore_errors=True)
             workspace._check_schema(write)
         except sa.exc.DBAPIError as error:
             workspace.close()

@@ -1,6 +1,11 @@
 """Fixtures shared by all tests."""
 
 import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +20,45 @@ def shared() -> Path:
     if not (folder / "corpora").is_dir():
         pytest.skip(f"no real corpora at {folder} (set EMOFORGE_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """URL of a private PostgreSQL server without the database's name: add one, create it.
+
+    The server lives in a temporary folder, listens on a socket there and not on the network.
+    """
+    # Debian keeps the server's programs off the path.
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    initdb = str(found[-1]) if found else shutil.which("initdb")
+    if initdb is None:
+        pytest.skip("no PostgreSQL server here (Debian package postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="emoforge-postgresql-"))
+    # The server refuses to run as root.
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    if os.geteuid() == 0:
+        shutil.chown(folder, user)
+    data, log = str(folder / "data"), str(folder / "log")
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(Path(initdb).with_name(program)), *arguments],
+            user=user if os.geteuid() == 0 else None,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+
+    settings = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=20"
+    # A locale whose order is not that of the code points, as on most servers.
+    locale = ["--locale-provider=icu", "--icu-locale=en-US", "--encoding=UTF8"]
+    try:
+        run("initdb", "-D", data, "-U", "emoforge", "--auth=trust", "--no-sync", *locale)
+        run("pg_ctl", "-D", data, "-l", log, "-w", "-o", settings, "start")
+        try:
+            yield f"postgresql://emoforge@/{{database}}?host={folder}"
+        finally:
+            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
