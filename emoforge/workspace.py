@@ -35,7 +35,6 @@ from emoforge.label import Label
 SCHEMA = 1
 CATALOGUE = "catalogue.db"
 LOCK = "lock"
-LOCK = "lock"
 PARTIAL = ".partial"
 """Folder under the audio root for files that are being written; a killed run leaves some."""
 
@@ -260,6 +259,11 @@ class AudioStore:
             key = f"{key[:2]}/{key}.flac"
         return f"{self.root}/{key}"
 
+    def clear_partial(self) -> None:
+        """Remove what a killed run left half-written."""
+        if not self.remote:
+            shutil.rmtree(Path(self.root) / PARTIAL, ignore_errors=True)
+
     def write(self, candidate: str, flac: bytes) -> str:
         """Store a file under a temporary name, then rename it; returns its key.
 
@@ -369,7 +373,7 @@ class Workspace:
             if write:
                 workspace._take_lock()
                 _TABLES.create_all(workspace._engine)
-                shutil.rmtree(Path(workspace.audio.root) / PARTIAL, ignore_errors=True)
+                workspace.audio.clear_partial()
             workspace._check_schema(write)
         except sa.exc.DBAPIError as error:
             workspace.close()
