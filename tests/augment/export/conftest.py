@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from emoforge.audio import pcm16, read
+from emoforge.audio import pcm16, probe
 from emoforge.clip import SPLITS, Clip, Lineage
 from emoforge.label import BASIC4, Label, canonical
 
@@ -45,7 +45,7 @@ def sample(path: Path, seed: int, rate: int = 16000, seconds: float = 0.3) -> No
 
 def stored(clip: Clip) -> npt.NDArray[np.int16]:
     """The clip's samples as an export must hold them."""
-    return pcm16(read(clip.path).samples)
+    return pcm16(clip.read().samples)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def real(shared: Path) -> list[Clip]:
         Clip(
             id=row["path"].removesuffix(".flac"),
             path=str(shared / "corpora" / row["path"]),
-            duration=float(row["duration_s"]),
+            duration=probe(shared / "corpora" / row["path"]).duration,
             rate=16000,
             label=Label.of(canonical(row["emotion"])),
             speaker=row["speaker"],
@@ -153,9 +153,10 @@ def check() -> Callable[[Clip, dict[str, Any], int, npt.NDArray[Any]], None]:
         assert columns["split"] == clip.split
         assert columns["emotion"] == clip.emotion
         label = {"scheme": columns["scheme"], "modality": columns["modality"]}
-        assert list(columns["distribution"]) == list(clip.label.scheme.classes)
-        label["distribution"] = list(columns["distribution"].values())
-        label["votes"] = columns["votes"] and list(columns["votes"].values())
+        classes = clip.label.scheme.classes
+        assert set(columns["distribution"]) == set(classes)
+        label["distribution"] = [columns["distribution"][name] for name in classes]
+        label["votes"] = columns["votes"] and [columns["votes"][name] for name in classes]
         if columns["valence"] is not None:
             label["vad"] = [columns[name] for name in ("valence", "arousal", "dominance")]
         assert Label.from_dict(label) == clip.label
