@@ -45,6 +45,8 @@ class Corpus:
 Row = tuple[str, Fields | RowFault]
 """Where a row stands (`file:line` or a path) and what it says."""
 
+_NUDGE = 1e-9
+
 GENDERS = {
     **dict.fromkeys(("m", "male", "man"), "male"),
     **dict.fromkeys(("f", "female", "woman", "w"), "female"),
@@ -87,7 +89,7 @@ def collect(rows: Iterable[Row], root: str, config: CorpusConfig, scheme: Scheme
 
 
 def _clip(fields: Fields, label: Label, paths: "_Paths", config: CorpusConfig) -> Clip:
-    path, inside = paths.resolve(_text(fields.get("path")))
+    path, inside = paths.resolve(fields.get("path"))
     name = _text(fields.get("corpus")) or config.name
     speaker = _text(fields.get("speaker"))
     if not speaker and "{speaker}" in config.speaker:
@@ -100,14 +102,13 @@ def _clip(fields: Fields, label: Label, paths: "_Paths", config: CorpusConfig) -
             raise RowFault(f"start and duration must be ≥ 0 s, got {start} and {duration}")
     clip_id = _text(fields.get("id"))
     if not clip_id:
-        clip_id = os.path.splitext(inside)[0].removeprefix(f"{name}/")
-        if start:
-            clip_id += f"@{start:.3f}"
+        clip_id = os.path.splitext(inside)[0] + (f"@{start:.3f}" if start else "")
     text = _text(fields.get("text"))
     if config.texts and text:
-        if text not in config.texts:
+        said = config.texts.get(text) or config.texts.get("*")
+        if said is None:
             raise RowFault(f"unknown sentence code '{text}': {nearest(text, config.texts)}")
-        text = config.texts[text]
+        text = said.replace("{text}", text)
     stated = _text(fields.get("split"))
     split = split_named(stated, config.split.names) if stated else None
     if config.split.by == "column" and split is None:
@@ -118,7 +119,7 @@ def _clip(fields: Fields, label: Label, paths: "_Paths", config: CorpusConfig) -
     gender = _text(fields.get("gender")) or config.genders.get(speaker, "")
     language = _text(fields.get("language")) or config.languages.get(speaker) or config.language
     return Clip(
-        id=f"{name}/{clip_id}",
+        id=f"{name}/{clip_id.removeprefix(f'{name}/')}",
         path=path,
         duration=duration,
         rate=0,
@@ -161,7 +162,7 @@ class _Labels:
         for value in self._map.values():
             FULL.index(value)
         self._low, self._high = config.vad_range
-        self._modality = cast("Modality | None", config.modality or None)
+        self._modality = config.modality
         self._scheme = scheme
         self._made: dict[Any, Label | str] = {}
 
@@ -175,6 +176,7 @@ class _Labels:
             self._shares(fields.get("votes"), "votes"),
             self._shares(fields.get("distribution"), "distribution"),
             self._vad(fields),
+            _text(fields.get("modality")),
         )
         if (made := self._made.get(key)) is None:
             made = self._made[key] = self._make(*key)
@@ -186,9 +188,11 @@ class _Labels:
         votes: tuple[tuple[str, float], ...] | None,
         distribution: tuple[tuple[str, float], ...] | None,
         vad: tuple[float, float, float] | None,
+        stated: str,
     ) -> Label | str:
         rated = votes or distribution or vad
-        modality = self._modality or ("audio" if rated else "intended")
+        usual = self._modality or ("audio" if rated else "intended")
+        modality = cast(Modality, stated or usual)
         if votes:
             if any(count != int(count) for _, count in votes):
                 raise RowFault(f"votes must be whole numbers, got {dict(votes)}")
@@ -205,6 +209,8 @@ class _Labels:
         else:
             raise RowFault("has no emotion")
         label = dataclasses.replace(label, vad=vad)
+        if rated and emotion:
+            label = _prefer(label, canonical(emotion, self._map))
         return label.project(self._scheme) or label.hard
 
     def _shares(self, value: Any, what: str) -> tuple[tuple[str, float], ...] | None:
@@ -241,6 +247,20 @@ class _Labels:
         return valence, arousal, dominance
 
 
+def _prefer(label: Label, emotion: str) -> Label:
+    """The label with `emotion` as its hard class if raters were tied between it and others.
+
+    The corpus's own verdict breaks the tie: its probability gets `_NUDGE` of the others.
+    """
+    shares = list(label.distribution)
+    preferred = FULL.index(emotion)
+    if label.hard == emotion or shares[preferred] < max(shares):
+        return label
+    shares = [share * (1 - _NUDGE) for share in shares]
+    shares[preferred] += _NUDGE
+    return dataclasses.replace(label, distribution=tuple(shares))
+
+
 class _Paths:
     """Absolute paths of rows, kept inside the corpus root unless `outside`."""
 
@@ -250,10 +270,12 @@ class _Paths:
         self._outside = outside
         self._folders: dict[str, bool] = {}
 
-    def resolve(self, path: str) -> tuple[str, str]:
+    def resolve(self, path: Any) -> tuple[str, str]:
         """The absolute path (or URL), and the part of it under the root."""
         if not path:
             raise RowFault("has no path")
+        if not isinstance(path, str):
+            raise RowFault(f"the path must be text, got {type(path).__name__}")
         if "\0" in path:
             raise RowFault(f"the path has a zero byte: {path!r}")
         full = path if "://" in path else os.path.join(self._root, path)

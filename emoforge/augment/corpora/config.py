@@ -25,6 +25,7 @@ class Columns:
     duration: str = ""
     licence: str = ""
     corpus: str = ""
+    modality: str = ""
     valence: str = ""
     arousal: str = ""
     dominance: str = ""
@@ -84,21 +85,24 @@ class CorpusConfig:
     reader: one of `emoforge.augment.corpora.READERS`.
     root: its folder; `package:starter` is the corpus that comes with emoforge. A manifest's
         folder where it is "".
-    manifest: a table's path, from the working directory or from the root.
+    manifest: a table's path, from the working directory or from the root; with wildcards it may
+        be several. Files called train, valid, test, … give the split of rows that do not say.
     audio: folder under the root that the paths of a manifest start from.
     pattern: for `folder`: a regular expression for the path under the root, or for its end from
         a folder's name on. Its named groups are fields (see `Columns`).
     labels: the corpus's emotion names → canonical ones, beside the usual aliases; "" leaves
         the clips out (no agreement among raters, …).
     votes: column with a count of votes → emotion.
-    texts: code of a sentence → the sentence, for corpora whose file names hold a code.
+    texts: code of a sentence → the sentence, for corpora whose file names hold a code; `*` is
+        any other code, and `{text}` in its sentence stands for it.
     genders: speaker → gender, for corpora whose file names do not tell.
     languages: speaker → language, for corpora of several languages.
     speaker: what a speaker is called, from `{speaker}`: codes such as `03` need the corpus's
         name to be unique; text without `{speaker}` treats all clips as one speaker's.
     language, licence: of all clips whose row does not say.
-    modality: what the raters saw (`emoforge.label.Modality`); "" is `audio` where there are
-        votes or valence, arousal and dominance, and `intended` elsewhere.
+    modality: what the raters saw (`emoforge.label.Modality`) where the row does not say; "" is
+        `audio` where there are votes, a distribution or valence, arousal and dominance, and
+        `intended` elsewhere.
     vad_range: lowest and highest value on the scale of valence, arousal and dominance.
     outside: allow audio outside the root (absolute paths, links, URLs).
     citation: what to cite.

@@ -1,29 +1,36 @@
 """Manifests: one table with a row for each clip."""
 
 from collections.abc import Iterator
+from glob import glob
 from pathlib import Path
 
 from emoforge.augment.corpora.clips import Row
 from emoforge.augment.corpora.config import CorpusConfig
+from emoforge.augment.corpora.splits import split_named
 from emoforge.augment.corpora.tables import Fields, RowFault, Table, open_table
 from emoforge.errors import CorpusError, nearest
 
 
 def read(config: CorpusConfig, root: Path) -> Iterator[Row]:
-    """Rows of the table `config.manifest`."""
-    for where, fields in table_rows(open_table(manifest_path(config, root)), config):
-        if config.audio and isinstance(fields, dict) and fields["path"]:
-            fields["path"] = f"{config.audio}/{fields['path']}"
-        yield where, fields
+    """Rows of the tables that `config.manifest` names."""
+    for table in manifests(config, root):
+        split = split_named(table.path.stem, config.split.names) or ""
+        for where, fields in table_rows(table, config):
+            if isinstance(fields, dict):
+                if split and not fields.get("split"):
+                    fields["split"] = split
+                if config.audio and isinstance(fields["path"], str):
+                    fields["path"] = f"{config.audio}/{fields['path']}"
+            yield where, fields
 
 
-def manifest_path(config: CorpusConfig, root: Path) -> Path:
-    """Where the manifest is: as given, or under the root; raises CorpusError if it is not."""
+def manifests(config: CorpusConfig, root: Path) -> list[Table]:
+    """The tables that `config.manifest` names; raises CorpusError if there is none."""
     if not config.manifest:
         raise CorpusError("say which table lists the clips: corpus.manifest=FILE")
-    for path in (Path(config.manifest), root / config.manifest):
-        if path.is_file():
-            return path
+    for folder in (Path(), root):
+        if found := sorted(glob(str(folder / config.manifest))):
+            return [open_table(Path(path)) for path in found]
     raise CorpusError(f"there is no manifest {config.manifest}, neither here nor in {root}")
 
 

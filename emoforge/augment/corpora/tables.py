@@ -31,6 +31,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "duration": ("duration",),
     "licence": ("licence", "license"),
     "corpus": ("corpus",),
+    "modality": ("modality",),
     "valence": ("valence",),
     "arousal": ("arousal", "activation"),
     "dominance": ("dominance",),
@@ -64,8 +65,6 @@ class Table:
         `setting` is how the configuration calls `columns`, for the error messages; without
         `usual` a field that `columns` does not name is not looked for.
         """
-        folded = {name.lower(): name for name in reversed(self.columns)}
-        bound = {}
         for field in FIELDS:
             wanted = cast(str, getattr(columns, field))
             if wanted and wanted not in self.columns:
@@ -73,9 +72,7 @@ class Table:
                     f"{self.path} has no column '{wanted}' ({setting}.{field}): "
                     f"{nearest(wanted, self.columns)}"
                 )
-            names = [wanted.lower()] if wanted or not usual else USUAL[field]
-            if found := next((folded[name] for name in names if name in folded), None):
-                bound[field] = wanted or found
+        bound = bind(self.columns, columns, usual)
         if absent := [field for field in required if field not in bound]:
             raise CorpusError(
                 f"{self.path} has no column for {' and '.join(absent)}; "
@@ -83,6 +80,21 @@ class Table:
                 f"say which to use with {' '.join(f'{setting}.{field}=NAME' for field in absent)}"
             )
         return bound
+
+
+def bind(names: Iterable[str], columns: Columns, usual: bool = True) -> dict[str, str]:
+    """Field → the name that holds it, of those in `names`: the one that `columns` says, or else
+    (if `usual`) the first usual one."""
+    exact = dict.fromkeys(names)
+    folded = {name.lower(): name for name in reversed(exact)}
+    bound = {}
+    for field in FIELDS:
+        if wanted := cast(str, getattr(columns, field)):
+            if wanted in exact:
+                bound[field] = wanted
+        elif usual and (found := next((n for n in USUAL[field] if n in folded), None)):
+            bound[field] = folded[found]
+    return bound
 
 
 def open_table(path: Path, header: Sequence[str] = (), encoding: str = "utf-8-sig") -> Table:
@@ -138,6 +150,7 @@ def _csv(path: Path, header: Sequence[str], encoding: str) -> Table:
                 file,
                 delimiter=delimiter,
                 quoting=csv.QUOTE_NONE if header else csv.QUOTE_MINIMAL,
+                skipinitialspace=True,
                 strict=True,
             )
             line = 1
@@ -148,7 +161,7 @@ def _csv(path: Path, header: Sequence[str], encoding: str) -> Table:
                 for cells in reader:
                     if len(cells) == len(names):
                         yield line, [cells[i] for i in picks]
-                    elif cells:
+                    elif any(cells):
                         counts = f"{len(cells)} cells, the header has {len(names)}"
                         yield line, RowFault(f"the row has {counts}")
                     line = reader.line_num + 1
