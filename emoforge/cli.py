@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -156,11 +156,12 @@ def export(
     audio_root: AudioRoot = None,
 ) -> None:
     """Write the recordings and the kept candidates as a training set."""
-    from emoforge.augment import exporter, export_selection
+    from emoforge.augment import Exporter, export_selection
+    from emoforge.component import create
     from emoforge.progress import Progress
     from emoforge.workspace import Workspace
 
-    made = exporter(format)
+    made = cast(Exporter, create("exporter", format))
     with _interruptible(), Workspace.open(workspace, audio_root) as opened:
         exported = export_selection(opened, made, out, Progress())
     if as_json:
@@ -200,11 +201,11 @@ def replay(
 ) -> None:
     """Make a candidate again from its lineage, and prove that the samples are identical."""
     from emoforge.audio import write_flac
-    from emoforge.augment import replay as again
+    from emoforge.augment import replay_candidate
     from emoforge.workspace import Workspace
 
     with Workspace.open(workspace, audio_root) as opened:
-        result, audio = again(opened, clip_id)
+        result, audio = replay_candidate(opened, clip_id)
     if out is not None:
         write_flac(out, audio)
     if as_json:

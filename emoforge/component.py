@@ -206,6 +206,8 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "selector": {"topk": "emoforge.selection.selector:TopK"},
     "judge": {"embedded": "emoforge.selection.judges.embedded:EmbeddedJudge"},
     "gate": {
+        "finite": "emoforge.selection.gates:Finite",
+        "decodable": "emoforge.selection.gates:Decodable",
         "duration": "emoforge.selection.gates:Duration",
         "silence": "emoforge.selection.gates:Silence",
         "clipping": "emoforge.selection.gates:Clipping",

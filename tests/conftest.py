@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import csv
 import os
 import pwd
 import shutil
@@ -62,3 +63,28 @@ def postgresql() -> Iterator[str]:
             run("pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def few(shared: Path, tmp_path: Path) -> Path:
+    """A manifest of 16 real clips: EmoDB, two speakers, four emotions, two clips of each."""
+    with (shared / "corpora" / "emodb" / "metadata.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    chosen: list[dict[str, str]] = []
+    for speaker in ("emodb_03", "emodb_09"):
+        for emotion in ("anger", "happiness", "neutral", "sadness"):
+            found = [r for r in rows if r["speaker"] == speaker and r["emotion"] == emotion]
+            chosen += sorted(found, key=lambda r: float(r["duration_s"]))[:2]
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for row in chosen:
+        source = shared / "corpora" / row["path"]
+        shutil.copyfile(source, folder / source.name)
+        row["path"] = source.name
+    manifest = folder / "manifest.csv"
+    columns = ("path", "speaker", "gender", "emotion", "text", "lang", "licence")
+    with manifest.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, columns, extrasaction="ignore")
+        table.writeheader()
+        table.writerows(chosen)
+    return manifest

@@ -70,7 +70,8 @@ def _verdicts(
         gate, sentence = rejections[made.candidate] or ("", "")
         if duplicate and made.candidate in siblings:
             other, similarity = siblings[made.candidate]
-            gate, sentence = duplicate.name, duplicate.sibling_sentence(other, similarity)
+            gate = duplicate.name
+            sentence = f"the similarity to its sibling {other} is {similarity:.2f}"
         yield made.candidate, gate, sentence
 
 
@@ -84,7 +85,7 @@ def judge_clips(workspace: Workspace, judge: Judge, gates: str, progress: Progre
     key = f"{judge.name}-{digest(judge.signature())[:12]}"
     clips = workspace.judgeable(key, gates)
     batches = [
-        [clip for clip, _, scored in batch if not scored] for batch in _like_durations(clips)
+        [clip for clip, scored in batch if not scored] for batch in _like_durations(clips)
     ]
     batches = [batch for batch in batches if batch]
     with progress.stage("judge", sum(map(len, batches))) as advance:

@@ -4,15 +4,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from emoforge import __version__
 from emoforge.audio import Audio, encode_flac
 from emoforge.augment.runner import LocalRunner
 from emoforge.clip import Clip, Lineage
-from emoforge.component import Generator, Outcome, Plan
+from emoforge.component import Generator, Outcome, Plan, create, registered
 from emoforge.errors import EmoforgeError, RunStoppedError, WorkspaceError
 from emoforge.progress import Progress
-from emoforge.selection import Duplicate, Gate, first_rejection, measure_all
+from emoforge.selection import Decodable, Gate, fingerprint, first_rejection, measure_all
 from emoforge.workspace import AudioStore, Made, Workspace
 
 _BATCH_S = 60.0
@@ -27,9 +28,12 @@ class MakeCandidates:
     """What a worker does with a batch of tasks of one generator."""
 
     generators: Mapping[str, Generator]
-    gates: Sequence[Gate]
     audio: AudioStore
     _loaded: str = field(default="", init=False)
+    # Every gate measures, whichever are in force: others can be put in force later.
+    gates: Sequence[Gate] = field(
+        default_factory=lambda: [cast(Gate, create("gate", name)) for name in registered("gate")]
+    )
 
     def run(self, batch: Sequence[Task]) -> list[Made]:
         """Generate, measure and store a batch; a bad item fails alone.
@@ -61,18 +65,14 @@ class MakeCandidates:
     def _measured(self, clip: Clip, plan: Plan, outcome: Outcome, audio: Audio) -> Made:
         values = measure_all(self.gates, audio, clip.read(), plan.promise)
         measured = {**outcome.measured, **values}
-        for gate in self.gates:
-            # What is not finite or does not survive encoding cannot be stored for a later verdict.
-            if gate.name in ("finite", "decodable") and (
-                rejection := first_rejection([gate], values)
-            ):
-                reason, sentence = rejection
-                return Made(plan.id, "rejected", reason, sentence, measured)
+        # What is not finite or does not survive encoding cannot be stored for a later verdict.
+        if rejection := first_rejection([Decodable()], values):
+            reason, sentence = rejection
+            return Made(plan.id, "rejected", reason, sentence, measured)
         flac = encode_flac(audio)
         key = self.audio.write(plan.id, flac)
-        prints = [gate.fingerprint(audio) for gate in self.gates if isinstance(gate, Duplicate)]
         candidate = candidate_clip(clip, plan, audio, key, hashlib.blake2b(flac).hexdigest())
-        return Made(plan.id, "ok", "", "", measured, prints[0] if prints else None, candidate)
+        return Made(plan.id, "ok", "", "", measured, fingerprint(audio), candidate)
 
 
 def candidate_clip(parent: Clip, plan: Plan, audio: Audio, path: str, digest: str) -> Clip:
@@ -106,7 +106,6 @@ def candidate_clip(parent: Clip, plan: Plan, audio: Audio, path: str, digest: st
 def generate(
     workspace: Workspace,
     generators: Mapping[str, Generator],
-    gates: Sequence[Gate],
     *,
     workers: int,
     max_failures: float,
@@ -122,7 +121,7 @@ def generate(
     allowed = max_failures if max_failures >= 1 else max_failures * len(pending)
     statuses: Counter[str] = Counter()
     failures: Counter[str] = Counter()
-    job = MakeCandidates(generators, gates, workspace.audio)
+    job = MakeCandidates(generators, workspace.audio)
     batches = (_tasks(workspace, ids) for ids in _batches(pending))
     with progress.stage("generate", len(pending)) as advance:
         for made in LocalRunner(job, workers if pending else 0).run(batches):

@@ -163,7 +163,6 @@ def augment(
         generate(
             workspace,
             {recipe.generator.name: recipe.generator for recipe in parts.recipes},
-            parts.gates,
             workers=_workers(config.runner),
             max_failures=config.max_failures,
             retry_failed=retry_failed,

@@ -32,7 +32,7 @@ class Replay:
         return asdict(self)
 
 
-def replay(workspace: Workspace, candidate: str) -> tuple[Replay, Audio]:
+def replay_candidate(workspace: Workspace, candidate: str) -> tuple[Replay, Audio]:
     """Make a stored candidate again (`candidate`: its id or the beginning of it) and compare.
 
     Raises WorkspaceError if there is no such candidate or it was never made, if its source is
