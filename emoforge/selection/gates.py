@@ -1,0 +1,268 @@
+"""Gates: measured conditions on a candidate, apart from what a judge says of its emotion.
+
+Measuring (`measure_all`) happens where the candidate is made; the verdict (`first_rejection`)
+is taken later from the stored values, so that limits can change without generating again.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import ClassVar
+
+import numpy as np
+import soundfile
+
+from emoforge.audio import Audio, encode_flac, speech_level
+from emoforge.component import Component, Promise
+from emoforge.errors import ConfigError
+from emoforge.selection.fingerprint import Vector, fingerprint, similarity
+from emoforge.selection.pitch import periodicity
+
+STEP = 2.0**-15
+"""One step of 16-bit audio."""
+
+
+class Gate(Component):
+    """A measured condition. Its fields are its limits; they do not change what is measured."""
+
+    unit: ClassVar[str]
+    """Unit of the measured value, as written in reports; "" for counts and ratios."""
+
+    @abstractmethod
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        """A finite number; `source` is the audio of the parent, where there is one."""
+
+    @abstractmethod
+    def reject(self, value: float) -> str | None:
+        """A sentence with the measured value and the limit, or None to let it pass."""
+
+
+@dataclass(frozen=True)
+class Finite(Gate):
+    """Number of samples that are NaN or infinite; none may be.
+
+    Always measured first: no other gate can measure such audio.
+    """
+
+    name: ClassVar[str] = "finite"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = "samples"
+
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        return float(np.count_nonzero(~np.isfinite(candidate.samples)))
+
+    def reject(self, value: float) -> str | None:
+        return f"{value:.0f} samples are not finite (NaN or infinite)" if value > 0 else None
+
+
+@dataclass(frozen=True)
+class Decodable(Gate):
+    """Number of samples that a 16-bit FLAC file loses, adds or moves by over half a step.
+
+    None may be. Samples outside [-1, 1] are moved; exactly 1 is stored as the step below it.
+    """
+
+    name: ClassVar[str] = "decodable"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = "samples"
+
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        decoded, rate = soundfile.read(BytesIO(encode_flac(candidate)), dtype="float32")
+        if rate != candidate.rate or len(decoded) != len(candidate.samples):
+            return float(max(len(candidate.samples), len(decoded)))
+        wanted = np.where(candidate.samples == 1, np.float32(1 - STEP), candidate.samples)
+        return float(np.count_nonzero(np.abs(decoded - wanted) > 0.5 * STEP))
+
+    def reject(self, value: float) -> str | None:
+        if value > 0:
+            return f"{value:.0f} samples would change when stored as 16-bit FLAC"
+        return None
+
+
+@dataclass(frozen=True)
+class Duration(Gate):
+    """Duration as a ratio of what the generator promised."""
+
+    name: ClassVar[str] = "duration"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+
+    lowest: float = 0.67
+    highest: float = 1.5
+
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        return candidate.duration / promise.duration
+
+    def reject(self, value: float) -> str | None:
+        if self.lowest <= value <= self.highest:
+            return None
+        return (
+            f"the duration is {value:.2f} of the expected, "
+            f"outside {self.lowest:.2f} to {self.highest:.2f}"
+        )
+
+
+@dataclass(frozen=True)
+class Silence(Gate):
+    """Share of time without speech: 1 less the activity factor of ITU-T P.56."""
+
+    name: ClassVar[str] = "silence"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+
+    highest: float = 0.75
+
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        return 1 - speech_level(candidate)[1]
+
+    def reject(self, value: float) -> str | None:
+        if value <= self.highest:
+            return None
+        return f"{value:.0%} of the time is silent, over {self.highest:.0%}"
+
+
+@dataclass(frozen=True)
+class Clipping(Gate):
+    """Share of samples in flat tops: three or more in a row at the clip's highest level."""
+
+    name: ClassVar[str] = "clipping"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+
+    highest: float = 0.001
+
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        if not len(candidate.samples):
+            return 0.0
+        size = np.abs(candidate.samples)
+        # Quiet 16-bit audio has flat tops by its coarse steps alone.
+        top = max(float(size.max()) - 0.5 * STEP, 0.1)
+        at_top = np.sign(candidate.samples) * (size >= top)
+        run = (at_top[:-2] != 0) & (at_top[:-2] == at_top[1:-1]) & (at_top[1:-1] == at_top[2:])
+        flat = np.zeros(len(size), dtype=bool)
+        for shift in range(3):
+            flat[shift : shift + len(run)] |= run
+        return float(np.mean(flat))
+
+    def reject(self, value: float) -> str | None:
+        if value <= self.highest:
+            return None
+        return f"{value:.2%} of the samples are clipped, over {self.highest:.2%}"
+
+
+@dataclass(frozen=True)
+class Level(Gate):
+    """Active speech level (ITU-T P.56)."""
+
+    name: ClassVar[str] = "level"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = "dBFS"
+
+    lowest: float = -70.0
+    highest: float = -6.0
+
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        return speech_level(candidate)[0]
+
+    def reject(self, value: float) -> str | None:
+        if self.lowest <= value <= self.highest:
+            return None
+        return (
+            f"the speech level is {value:.1f} dBFS, "
+            f"outside {self.lowest:.1f} to {self.highest:.1f} dBFS"
+        )
+
+
+@dataclass(frozen=True)
+class Voiced(Gate):
+    """Share of the active time that is voiced (aperiodicity by YIN below 0.35)."""
+
+    name: ClassVar[str] = "voiced"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+
+    lowest: float = 0.2
+
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        _, aperiodicity, power = periodicity(candidate)
+        # As far below the speech level as ITU-T P.56 counts sound as speech.
+        active = power > 10 ** ((speech_level(candidate)[0] - 15.9) / 10)
+        return float(np.mean(aperiodicity[active] < 0.35)) if active.any() else 0.0
+
+    def reject(self, value: float) -> str | None:
+        if value >= self.lowest:
+            return None
+        return f"{value:.0%} of the speech is voiced, under {self.lowest:.0%}"
+
+
+@dataclass(frozen=True)
+class Duplicate(Gate):
+    """Similarity to the parent, from 0 to 1 (see `fingerprint`); `siblings` compares the rest."""
+
+    name: ClassVar[str] = "duplicate"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+
+    highest: float = 0.5
+
+    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        if source is None:
+            return 0.0
+        return similarity(fingerprint(candidate), fingerprint(source))
+
+    def reject(self, value: float) -> str | None:
+        if value <= self.highest:
+            return None
+        return f"the similarity to its parent is {value:.2f}, over {self.highest:.2f}"
+
+    def siblings(self, fingerprints: Mapping[str, Vector]) -> dict[str, tuple[str, float]]:
+        """Candidates of one parent that repeat an earlier one: id → its id and the similarity.
+
+        Taken in the order of their ids, whatever the order given: each is compared with those
+        that were no duplicates themselves, and the most similar one is named.
+        """
+        ids = sorted(fingerprints)
+        duplicates: dict[str, tuple[str, float]] = {}
+        kept: list[str] = []
+        vectors = np.empty((len(ids), len(fingerprints[ids[0]]) if ids else 0), np.float32)
+        for candidate in ids:
+            vector = fingerprints[candidate]
+            if kept:
+                distances = np.linalg.norm(vectors[: len(kept)] - vector, axis=1)
+                closest = int(np.argmin(distances))
+                value = float(2.0 ** -distances[closest])
+                if value > self.highest:
+                    duplicates[candidate] = (kept[closest], value)
+                    continue
+            vectors[len(kept)] = vector
+            kept.append(candidate)
+        return duplicates
+
+
+def measure_all(
+    gates: Sequence[Gate], candidate: Audio, source: Audio | None, promise: Promise
+) -> dict[str, float]:
+    """Gate name → measured value; `finite` alone where samples are not finite."""
+    finite = Finite()
+    values = {finite.name: finite.measure(candidate, source, promise)}
+    if finite.reject(values[finite.name]):
+        return values
+    return values | {gate.name: gate.measure(candidate, source, promise) for gate in gates}
+
+
+def first_rejection(gates: Sequence[Gate], values: Mapping[str, float]) -> tuple[str, str] | None:
+    """Name and sentence of the first gate that rejects the stored values, or None.
+
+    Raises ConfigError for a gate that was not measured.
+    """
+    for gate in (Finite(), *gates):
+        if gate.name not in values:
+            raise ConfigError(
+                f"gate '{gate.name}' was not measured when the candidate was made: "
+                f"measured were {', '.join(sorted(values))}"
+            )
+        sentence = gate.reject(values[gate.name])
+        if sentence:
+            return gate.name, sentence
+    return None
