@@ -6,6 +6,7 @@ cannot read is tried with PyAV (FFmpeg's demuxers and decoders, in process).
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,30 +77,33 @@ def probe(path: str | Path) -> Probe:
 def read(path: str | Path, start: float = 0.0, duration: float | None = None) -> Audio:
     """Decode a file, or the segment from `start` for `duration` seconds, to mono.
 
-    Channels are averaged. Raises AudioError if the file is missing, empty, truncated or no
-    audio, or if the samples are not finite.
+    Channels are averaged. Raises AudioError if the file is missing, empty, damaged, cut off or
+    no audio, if the segment is not within it (by more than rounding), or if the samples are not
+    finite.
     """
     with _opened(path) as file:
         try:
-            with soundfile.SoundFile(file) as sound:
-                rate, declared = sound.samplerate, sound.frames
-                first = round(start * rate)
-                wanted = -1 if duration is None else round(duration * rate)
-                if first > declared:
-                    raise AudioError(f"{path}: segment starts at {start} s, after the file's end")
-                sound.seek(first)
-                samples = sound.read(wanted, dtype="float32", always_2d=True)
-                expected = declared - first if wanted < 0 else min(wanted, declared - first)
-                if len(samples) < expected:
-                    raise AudioError(
-                        f"{path}: truncated, the header promises {expected} samples "
-                        f"and {len(samples)} can be read"
-                    )
+            sound = soundfile.SoundFile(file)
         except soundfile.LibsndfileError:
             file.seek(0)
             samples, rate = _read_av(file, path)
-            first = round(start * rate)
-            samples = samples[first : None if duration is None else first + round(duration * rate)]
+            first, wanted = _segment(path, start, duration, len(samples), rate)
+            samples = samples[first : first + wanted]
+        else:
+            with sound:
+                rate = sound.samplerate
+                _check_size(path, sound.extra_info)
+                first, wanted = _segment(path, start, duration, sound.frames, rate)
+                try:
+                    sound.seek(first)
+                    samples = sound.read(wanted, dtype="float32", always_2d=True)
+                except soundfile.LibsndfileError as error:
+                    raise AudioError(f"{path}: damaged or cut off") from error
+                if len(samples) < wanted:
+                    raise AudioError(
+                        f"{path}: cut off, {wanted} samples are promised "
+                        f"and {len(samples)} can be read"
+                    )
     if len(samples) == 0:
         raise AudioError(f"{path}: has no samples")
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
@@ -107,6 +111,37 @@ def read(path: str | Path, start: float = 0.0, duration: float | None = None) ->
     if bad:
         raise AudioError(f"{path}: {bad} of {len(mono)} samples are not finite (NaN or infinite)")
     return Audio(np.ascontiguousarray(mono), rate)
+
+
+def _segment(
+    path: str | Path, start: float, duration: float | None, length: int, rate: int
+) -> tuple[int, int]:
+    """First sample and number of samples of a segment of a file with `length` samples."""
+    first = round(start * rate)
+    wanted = length - first if duration is None else round(duration * rate)
+    # Tables round their times.
+    slack = rate // 20
+    if not 0 <= first <= length or first + wanted > length + slack:
+        end = "the end" if duration is None else f"{start + duration:.3f} s"
+        raise AudioError(
+            f"{path}: the segment from {start:.3f} s to {end} is not within "
+            f"the file, which is {length / rate:.3f} s long"
+        )
+    return first, min(wanted, length - first)
+
+
+def _check_size(path: str | Path, log: str) -> None:
+    """Raise AudioError if libsndfile's log says that the file has less data than its header says.
+
+    libsndfile itself goes on with what is there.
+    """
+    found = re.search(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", log, re.M)
+    # Programs that write to a pipe do not know the size and put about 2 or 4 GiB.
+    if found and int(found[2]) < int(found[1]) < 0x7FFF0000:
+        raise AudioError(
+            f"{path}: cut off, the header promises {found[1]} bytes of audio "
+            f"and there are {found[2]}"
+        )
 
 
 @contextmanager
@@ -145,7 +180,7 @@ def _read_av(file: BinaryIO, path: str | Path) -> tuple[Samples, int]:
             ]
             rate = stream.rate
     except (av.FFmpegError, IndexError, ValueError) as error:
-        raise AudioError(f"{path}: not an audio file that libsndfile or FFmpeg reads") from error
+        raise AudioError(f"{path}: neither libsndfile nor FFmpeg can read this as audio") from error
     if not frames:
         raise AudioError(f"{path}: has no samples")
     return np.ascontiguousarray(np.concatenate(frames, axis=1).T, dtype=np.float32), rate
@@ -165,12 +200,17 @@ def encode_flac(audio: Audio) -> bytes:
 
 
 def write_flac(path: str | Path, audio: Audio) -> None:
-    """Write 16-bit FLAC under a temporary name, then rename: a reader never sees half a file."""
+    """Write 16-bit FLAC under a temporary name, then rename: a reader never sees half a file.
+
+    Raises AudioError if the place cannot be written.
+    """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial.write_bytes(encode_flac(audio))
         partial.replace(path)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
         partial.unlink(missing_ok=True)
 
