@@ -117,7 +117,7 @@ class Label:
                 f"scheme {self.scheme.name} has {len(self.scheme.classes)} classes, "
                 f"the label gives {len(self.distribution)} probabilities"
             )
-        if min(self.distribution) < 0 or abs(sum(self.distribution) - 1) > 1e-6:
+        if not (min(self.distribution) >= 0 and abs(sum(self.distribution) - 1) <= 1e-6):  # NaN too
             raise LabelError(f"probabilities must be ≥ 0 and sum to 1, got {self.distribution}")
         if self.votes is not None and len(self.votes) != len(self.distribution):
             raise LabelError(f"{len(self.votes)} vote counts for {len(self.distribution)} classes")
@@ -147,9 +147,7 @@ class Label:
         counts = [0] * len(scheme.classes)
         for emotion, count in votes.items():
             counts[scheme.index(emotion)] += count
-        return cls(
-            scheme, tuple(c / total for c in counts), votes=tuple(counts), modality=modality
-        )
+        return cls(scheme, tuple(c / total for c in counts), votes=tuple(counts), modality=modality)
 
     @property
     def hard(self) -> str:
