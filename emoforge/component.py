@@ -47,6 +47,10 @@ def rng_for(*key: Any) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int(digest(*key), 16)))
 
 
+INCIDENTAL = {"incidental": True}
+"""Metadata of a component's field that does not change its results, such as a device."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one planned candidate.
@@ -102,8 +106,15 @@ class Component(ABC):
         return ""
 
     def signature(self) -> dict[str, Any]:
-        """Name, version, weights digest and options: what its results depend on."""
-        options = dataclasses.asdict(cast(Any, self))
+        """Name, version, weights digest and options: what its results depend on.
+
+        Options declared with `metadata=INCIDENTAL` (a device, a path) are left out.
+        """
+        options = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(cast(Any, self))
+            if not field.metadata.get("incidental")
+        }
         return {"name": self.name, "version": self.version, "weights": self.weights, **options}
 
     def check_requirements(self) -> None:

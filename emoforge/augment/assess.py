@@ -84,9 +84,7 @@ def judge_clips(workspace: Workspace, judge: Judge, gates: str, progress: Progre
     """
     key = f"{judge.name}-{digest(judge.signature())[:12]}"
     clips = workspace.judgeable(key, gates)
-    batches = [
-        [clip for clip, scored in batch if not scored] for batch in _like_durations(clips)
-    ]
+    batches = [[clip for clip, scored in batch if not scored] for batch in _like_durations(clips)]
     batches = [batch for batch in batches if batch]
     with progress.stage("judge", sum(map(len, batches))) as advance:
         if batches:

@@ -1,0 +1,92 @@
+"""What a run is asked to do: its configuration, and the components that it names."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from emoforge.augment.corpora import CorpusConfig
+from emoforge.augment.export import Exporter
+from emoforge.augment.planner import Recipe
+from emoforge.clip import SPLITS
+from emoforge.component import Generator, create
+from emoforge.errors import ConfigError, nearest
+from emoforge.selection import Gate, Judge, Selector
+
+
+@dataclass(frozen=True)
+class RunnerConfig:
+    """workers: processes that generate; None: one a core; 0: all in this process."""
+
+    name: Literal["local"] = "local"
+    workers: int | None = None
+
+    @property
+    def processes(self) -> int:
+        """Number of worker processes."""
+        return len(os.sched_getaffinity(0)) if self.workers is None else self.workers
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What `configs/augment.yaml` and its groups say; see the comments there.
+
+    generators: name → options, with `copies`: candidates a clip.
+    gates: name → options. judge, selector: options, with `name`.
+    """
+
+    corpus: CorpusConfig
+    workspace: str
+    generators: dict[str, dict[str, Any]]
+    gates: dict[str, dict[str, Any]]
+    judge: dict[str, Any]
+    selector: dict[str, Any]
+    runner: RunnerConfig = field(default_factory=RunnerConfig)
+    audio_root: str | None = None
+    out: str | None = None
+    scheme: str = "basic4"
+    seed: int = 0
+    splits: list[str] = field(default_factory=lambda: ["train"])
+    max_failures: float = 0.1
+    export: list[str] = field(default_factory=lambda: ["audiofolder"])
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components that a configuration names, made and checked before any work begins."""
+
+    recipes: list[Recipe]
+    gates: list[Gate]
+    judge: Judge
+    selector: Selector
+    exporters: list[Exporter]
+
+    @classmethod
+    def of(cls, config: AugmentConfig) -> "Parts":
+        for split in config.splits:
+            if split not in SPLITS:
+                raise ConfigError(f"splits: there is no split '{split}': {nearest(split, SPLITS)}")
+        if not config.generators:
+            raise ConfigError("generators is empty: name at least one, as in generators=[prosody]")
+        recipes = []
+        for name, options in config.generators.items():
+            own = dict(options)
+            copies = own.pop("copies", 1)
+            if not isinstance(copies, int) or copies < 1:
+                raise ConfigError(f"generators.{name}.copies={copies!r}: must be 1 or more")
+            recipes.append(Recipe(cast(Generator, create("generator", name, own)), copies))
+        parts = cls(
+            recipes,
+            [cast(Gate, create("gate", name, options)) for name, options in config.gates.items()],
+            cast(Judge, _named("judge", config.judge)),
+            cast(Selector, _named("selector", config.selector)),
+            [cast(Exporter, create("exporter", name)) for name in config.export],
+        )
+        for part in (*(r.generator for r in recipes), *parts.gates, parts.judge, *parts.exporters):
+            part.check_requirements()
+        return parts
+
+
+def _named(kind: str, options: Mapping[str, Any]) -> Any:
+    own = dict(options)
+    return create(kind, str(own.pop("name", "")), own)
