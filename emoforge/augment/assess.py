@@ -75,6 +75,11 @@ def _verdicts(
         yield made.candidate, gate, sentence
 
 
+def judge_key(judge: Judge) -> str:
+    """Key of the scores of this judge with these weights."""
+    return f"{judge.name}-{digest(judge.signature())[:12]}"
+
+
 def judge_clips(workspace: Workspace, judge: Judge, gates: str, progress: Progress) -> str:
     """Score recordings and candidates past the gates that this judge has not scored.
 
@@ -82,7 +87,7 @@ def judge_clips(workspace: Workspace, judge: Judge, gates: str, progress: Progre
     resumed run scores each clip in the company that it would have had undisturbed: sums in
     another order would differ in the last digit.
     """
-    key = f"{judge.name}-{digest(judge.signature())[:12]}"
+    key = judge_key(judge)
     clips = workspace.judgeable(key, gates)
     batches = [[clip for clip, scored in batch if not scored] for batch in _like_durations(clips)]
     batches = [batch for batch in batches if batch]
