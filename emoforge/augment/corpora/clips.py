@@ -7,13 +7,13 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from emoforge.augment.corpora.config import CorpusConfig
 from emoforge.augment.corpora.splits import assign_splits, check_rule, split_named
 from emoforge.augment.corpora.tables import Fields, RowFault
 from emoforge.clip import SPLITS, Clip
-from emoforge.errors import LabelError, nearest
+from emoforge.errors import ConfigError, CorpusError, LabelError, nearest
 from emoforge.label import FULL, Label, Modality, Scheme, canonical
 
 
@@ -61,7 +61,9 @@ def collect(rows: Iterable[Row], root: str, config: CorpusConfig, scheme: Scheme
     paths = _Paths(root, config.outside)
     seen: dict[str, str] = {}
     left_out: Counter[str] = Counter()
+    empty = True
     for where, fields in rows:
+        empty = False
         try:
             if isinstance(fields, RowFault):
                 raise fields
@@ -77,6 +79,8 @@ def collect(rows: Iterable[Row], root: str, config: CorpusConfig, scheme: Scheme
             continue
         seen[clip.id] = where
         corpus.clips.append(clip)
+    if empty:
+        raise CorpusError(f"corpus '{config.name}' in {root} has no clips at all")
     corpus.left_out = dict(left_out.most_common())
     called = {
         split: [_called(speaker, config) for speaker in speakers]
@@ -153,17 +157,30 @@ def _number(value: Any, what: str) -> float:
     return number
 
 
+_Shares = tuple[tuple[str, float], ...]
+
+
 class _Labels:
     """Labels of one corpus under one scheme; equal labels are one object."""
 
     def __init__(self, config: CorpusConfig, scheme: Scheme) -> None:
         self._map = {name: value for name, value in config.labels.items() if value}
         self._dropped = {name for name, value in config.labels.items() if not value}
-        for value in self._map.values():
-            FULL.index(value)
+        for name, value in config.labels.items():
+            if value and value not in FULL.classes:
+                known = nearest(value, FULL.classes)
+                raise ConfigError(f"corpus.labels.{name}={value} is no emotion: {known}")
+        if config.modality and config.modality not in get_args(Modality):
+            known = nearest(config.modality, get_args(Modality))
+            raise ConfigError(f"corpus.modality={config.modality}: {known}")
+        if len(config.vad_range) != 2 or config.vad_range[0] >= config.vad_range[1]:
+            raise ConfigError(
+                f"corpus.vad_range is the lowest and the highest value, got {config.vad_range}"
+            )
         self._low, self._high = config.vad_range
         self._modality = config.modality
         self._scheme = scheme
+        self._names: dict[str, str] = {}
         self._made: dict[Any, Label | str] = {}
 
     def label(self, fields: Fields) -> Label | str:
@@ -171,49 +188,52 @@ class _Labels:
         emotion = _text(fields.get("emotion"))
         if emotion in self._dropped:
             return emotion
+        vad = self._vad(fields) if "valence" in fields else None
         key = (
             emotion,
-            self._shares(fields.get("votes"), "votes"),
-            self._shares(fields.get("distribution"), "distribution"),
-            self._vad(fields),
-            _text(fields.get("modality")),
+            self._shares(fields["votes"], "votes") if "votes" in fields else None,
+            self._shares(fields["distribution"], "distribution")
+            if "distribution" in fields
+            else None,
+            _text(fields.get("modality")) or self._modality or ("audio" if vad else ""),
         )
         if (made := self._made.get(key)) is None:
             made = self._made[key] = self._make(*key)
-        return made
+        return made if vad is None or isinstance(made, str) else dataclasses.replace(made, vad=vad)
 
     def _make(
-        self,
-        emotion: str,
-        votes: tuple[tuple[str, float], ...] | None,
-        distribution: tuple[tuple[str, float], ...] | None,
-        vad: tuple[float, float, float] | None,
-        stated: str,
+        self, emotion: str, votes: _Shares | None, distribution: _Shares | None, modality: str
     ) -> Label | str:
-        rated = votes or distribution or vad
-        usual = self._modality or ("audio" if rated else "intended")
-        modality = cast(Modality, stated or usual)
+        rated = votes or distribution
+        seen = cast(Modality, modality or ("audio" if rated else "intended"))
         if votes:
             if any(count != int(count) for _, count in votes):
                 raise RowFault(f"votes must be whole numbers, got {dict(votes)}")
-            label = Label.from_votes({name: int(c) for name, c in votes}, modality=modality)
+            label = Label.from_votes({name: int(c) for name, c in votes}, modality=seen)
         elif distribution:
             mass = dict(distribution)
             total = sum(mass.values())
             if min(mass.values()) < 0 or abs(total - 1) > 0.01:
                 raise RowFault(f"the distribution must be ≥ 0 and sum to 1, got {mass}")
             shares = tuple(mass.get(name, 0.0) / total for name in FULL.classes)
-            label = Label(FULL, shares, modality=modality)
+            label = Label(FULL, shares, modality=seen)
         elif emotion:
-            label = Label.of(canonical(emotion, self._map), modality=modality)
+            label = Label.of(self._canonical(emotion), modality=seen)
         else:
             raise RowFault("has no emotion")
-        label = dataclasses.replace(label, vad=vad)
         if rated and emotion:
-            label = _prefer(label, canonical(emotion, self._map))
+            label = _prefer(label, self._canonical(emotion))
         return label.project(self._scheme) or label.hard
 
-    def _shares(self, value: Any, what: str) -> tuple[tuple[str, float], ...] | None:
+    def _canonical(self, name: str) -> str:
+        if name not in self._names:
+            try:
+                self._names[name] = canonical(name, self._map)
+            except LabelError as error:
+                raise RowFault(f"{error} (corpus.labels gives other names a meaning)") from None
+        return self._names[name]
+
+    def _shares(self, value: Any, what: str) -> _Shares | None:
         """Canonical emotion → number, of a mapping, its JSON, or a list of pairs."""
         if value is None or value == "":
             return None
@@ -227,7 +247,7 @@ class _Labels:
         found: dict[str, float] = defaultdict(float)
         for name, number in pairs:
             if number not in (None, ""):
-                found[canonical(str(name), self._map)] += _number(number, f"{what} of {name}")
+                found[self._canonical(str(name))] += _number(number, f"{what} of {name}")
         return tuple(found.items()) or None
 
     def _vad(self, fields: Fields) -> tuple[float, float, float] | None:
@@ -266,6 +286,7 @@ class _Paths:
 
     def __init__(self, root: str, outside: bool) -> None:
         self._root = root
+        self._prefix = f"{root}/" if "://" in root else f"{root}{os.sep}"
         self._real = "" if "://" in root else os.path.realpath(root)
         self._outside = outside
         self._folders: dict[str, bool] = {}
@@ -278,10 +299,10 @@ class _Paths:
             raise RowFault(f"the path must be text, got {type(path).__name__}")
         if "\0" in path:
             raise RowFault(f"the path has a zero byte: {path!r}")
-        full = path if "://" in path else os.path.join(self._root, path)
-        if "./" in path or ("//" in path and "://" not in full):
+        full = path if "://" in path or os.path.isabs(path) else f"{self._prefix}{path}"
+        if "://" not in full and ("./" in path or "//" in path):
             full = os.path.normpath(full)
-        inside = full.removeprefix(f"{self._root}{os.sep}")
+        inside = full.removeprefix(self._prefix)
         if not self._outside and not self._is_inside(full, inside):
             raise RowFault(
                 f"{path} is outside the corpus root {self._root}; corpus.outside=true allows that"
@@ -292,7 +313,7 @@ class _Paths:
         """Whether the file that `full` leads to, links followed, lies under the root."""
         if "://" in full:
             return inside != full and ".." not in inside.split("/")
-        folder = os.path.dirname(full)
+        folder = full.rpartition(os.sep)[0]
         if folder not in self._folders:
             self._folders[folder] = self._under(os.path.realpath(folder))
         if os.path.islink(full):

@@ -5,7 +5,7 @@ one does; only speakers can be kept apart there, and that is what happens here.
 """
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -91,6 +91,11 @@ def assign_splits(clips: Sequence[Clip], rule: SplitConfig) -> tuple[list[Clip],
     if by == "official":
         of = {speaker: split for split, names in rule.official.items() for speaker in names}
         assigned = {c.speaker: cast(Split, of.get(c.speaker, "train")) for c in clips}
+        notes += [
+            f"none of the official {split} speakers is here"
+            for split, names in rule.official.items()
+            if clips and assigned.keys().isdisjoint(names)
+        ]
     else:
         assigned = _draw(clips, rule)
         if clips and len(assigned) < 3:
@@ -124,12 +129,10 @@ def _draw(clips: Sequence[Clip], rule: SplitConfig) -> dict[str, Split]:
     have, weighted by how many clips these are and, for gender, by `GENDER_WEIGHT`.
     """
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for clip in clips:
-        row = counts[clip.speaker]
-        row["all"] += 1
-        row[f"corpus {clip.corpus}"] += 1
-        row[f"gender {clip.gender}"] += 1
-        row[f"emotion {clip.emotion}"] += 1
+    alike = Counter((clip.speaker, clip.corpus, clip.gender, clip.emotion) for clip in clips)
+    for (speaker, corpus, gender, emotion), n in alike.items():
+        for cell in ("all", f"corpus {corpus}", f"gender {gender}", f"emotion {emotion}"):
+            counts[speaker][cell] += n
     speakers = sorted(counts)
     cells = sorted({cell for row in counts.values() for cell in row})
     table = np.array([[counts[s].get(c, 0) for c in cells] for s in speakers], dtype=np.float64)
