@@ -265,7 +265,7 @@ def test_a_full_disk_is_one_error_and_nothing_stays(tmp_path):
 def test_memory_does_not_grow_with_the_corpus(exporter, tmp_path):
     """Only a few clips are taken before they are written."""
     source = make(tmp_path / "source")
-    taken = 0
+    taken = done = 0
 
     def stream() -> Iterator[Clip]:
         nonlocal taken
@@ -274,7 +274,13 @@ def test_memory_does_not_grow_with_the_corpus(exporter, tmp_path):
             yield replace(source[i % 6], id=f"{i}")
 
     ahead = []
-    exporter.write(stream(), tmp_path / "set", lambda done: ahead.append(taken - done))
-    assert len(ahead) == 60
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+        ahead.append(taken - done)
+
+    exporter.write(stream(), tmp_path / "set", advance)
+    assert done == 60
     assert max(ahead) <= 16
     assert ahead[-1] == 0

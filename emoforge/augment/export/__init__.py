@@ -1,5 +1,5 @@
 """Exporters: clips in, a training set out that another library reads."""
 
-from emoforge.augment.export.exporter import Exported, Exporter, Progress
+from emoforge.augment.export.exporter import Exported, Exporter
 
-__all__ = ["Exported", "Exporter", "Progress"]
+__all__ = ["Exported", "Exporter"]

@@ -5,12 +5,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from emoforge import __version__
 from emoforge.augment.export.folder import CARD
 from emoforge.augment.export.row import REAL, Row
 from emoforge.clip import SPLITS, Split
@@ -94,12 +94,11 @@ def write_cards(
     usage: Python that loads the folder, with `PATH` for it. hf: pattern of a split's data files
     for Hugging Face with `{split}` in it, "" for a format that it does not load.
     """
-    made = version("emoforge")
     entries = sorted([*(entry.name for entry in folder.iterdir()), CARD, "README.md"])
     card = {
         "entries": entries,
         "format": dict(signature),
-        "emoforge": made,
+        "emoforge": __version__,
         "clips": tally.clips,
         "synthetic": sum(n for (*_, origin), n in tally.counts.items() if origin != REAL),
         "seconds": round(tally.seconds, 3),

@@ -16,12 +16,10 @@ from emoforge.augment.export.row import Row, row
 from emoforge.clip import Clip
 from emoforge.component import Component
 from emoforge.errors import EmoforgeError, ExportError
+from emoforge.progress import Advance
 
 Add = Callable[[Row], None]
 """Writes one clip into the export that is being made."""
-
-Progress = Callable[[int], None]
-"""Called after every clip with the number of clips done so far."""
 
 _READERS, _AHEAD = 4, 16
 """Threads that decode audio, and how many clips at most are read before they are written."""
@@ -73,7 +71,7 @@ class Exporter(Component):
         """Open the export's files in `folder`; leaving the context completes and closes them."""
 
     def write(
-        self, clips: Iterable[Clip], out: Path, progress: Progress = lambda done: None
+        self, clips: Iterable[Clip], out: Path, advance: Advance = lambda done: None
     ) -> Exported:
         """Export clips into the folder `out`, which appears only when it is complete.
 
@@ -87,7 +85,7 @@ class Exporter(Component):
         tally, problems, seen = Tally(), list[tuple[str, str]](), set[str]()
         with new_folder(out) as folder:
             with self.writing(folder) as add:
-                for done, (clip, audio) in enumerate(_read_ahead(clips), 1):
+                for clip, audio in _read_ahead(clips):
                     try:
                         one = _checked(clip, audio, tally, seen)
                     except EmoforgeError as error:
@@ -95,7 +93,7 @@ class Exporter(Component):
                     else:
                         add(one)
                         tally.add(one)
-                    progress(done)
+                    advance(1)
             if not tally.clips:
                 why = f"; the first of {len(problems)}: {problems[0][1]}" if problems else ""
                 raise ExportError(f"{out}: there is no clip to export{why}")

@@ -22,22 +22,23 @@ _GENDERS = {"male": "m", "female": "f"}
 
 @dataclass(frozen=True)
 class Kaldi(Exporter):
-    """`train/wav.scp`, `text`, `utt2spk`, `spk2utt`, `utt2emo`, …; 16-bit WAV in `audio/`.
+    """`train/wav.scp`, `text`, `utt2spk`, `spk2utt`, `utt2emo`, …; 16-bit WAV in `train/audio/`.
 
     Utterances are `speaker-clip`, in the ASCII form of `file_name`; in a speaker's part no
     character sorts before the `-`, so that files sorted by utterance are sorted by speaker too,
     as Kaldi wants it. `text`, `utt2lang` and `spk2gender` are written for a split where each
     of its utterances has one, since Kaldi accepts no gaps. `utt2clip` has everything as JSON.
-    Paths are relative to the export's folder: run from there, so that it can be moved.
+    Paths are relative to the data directory, so that it can be moved: work in it, or put its
+    place in front of them.
     """
 
     name: ClassVar[str] = "kaldi"
     version: ClassVar[int] = 1
     usage: ClassVar[str] = (
-        "# in the folder PATH itself: the paths in wav.scp are relative to it\n"
-        "import json, kaldiio\n\n"
-        'waves = kaldiio.load_scp("train/wav.scp")\n'
-        'with open("train/utt2clip", encoding="utf-8") as lines:\n'
+        "import json, os, kaldiio\n\n"
+        'os.chdir("PATH/train")  # the paths in wav.scp are relative to its folder\n'
+        'waves = kaldiio.load_scp("wav.scp")\n'
+        'with open("utt2clip", encoding="utf-8") as lines:\n'
         '    clips = {utt: json.loads(text) for utt, text in (li.split(" ", 1) for li in lines)}\n'
         "rate, samples = waves[next(iter(clips))]"
     )
@@ -50,12 +51,11 @@ class Kaldi(Exporter):
 
             def add(row: Row) -> None:
                 if row.split not in lists:
-                    (folder / "audio" / row.split).mkdir(parents=True)
-                    (folder / row.split).mkdir()
+                    (folder / row.split / "audio").mkdir(parents=True)
                     kept = files.enter_context((folder / row.split / "unsorted").open("x+b"))
                     lists[row.split] = _Utterances(kept)
-                place = f"audio/{row.split}/{row.name}.wav"
-                (folder / place).write_bytes(_wav(row.audio))
+                place = f"audio/{row.name}.wav"
+                (folder / row.split / place).write_bytes(_wav(row.audio))
                 lists[row.split].add(row, place)
 
             yield add
