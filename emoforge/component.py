@@ -249,12 +249,18 @@ def registered(kind: str) -> dict[str, str]:
 
 
 def component_class(kind: str, name: str) -> type[Component]:
-    """Import a component's class; raises ConfigError naming the nearest valid names."""
+    """Import a component's class.
+
+    Raises ConfigError naming the nearest valid names, RequirementError if the import fails.
+    """
     known = registered(kind)
     if name not in known:
         raise ConfigError(f"there is no {kind} '{name}': {nearest(name, known)}")
     module, _, attribute = known[name].partition(":")
-    return cast(type[Component], getattr(importlib.import_module(module), attribute))
+    try:
+        return cast(type[Component], getattr(importlib.import_module(module), attribute))
+    except (ImportError, AttributeError) as error:
+        raise RequirementError(f"{kind} '{name}' cannot be imported ({error})") from error
 
 
 def create(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Component:

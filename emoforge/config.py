@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from emoforge.errors import ConfigError, nearest
 
@@ -63,17 +63,13 @@ def build(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     """
     from pydantic import TypeAdapter, ValidationError
 
+    _refuse_unknown(schema, values, prefix)
     try:
         return TypeAdapter(schema).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"]]
         key = prefix + ".".join(place)
-        if first["type"] == "unexpected_keyword_argument":
-            known = [field.name for field in dataclasses.fields(_at(schema, place[:-1]))]
-            raise ConfigError(
-                f"there is no setting '{key}': {nearest(place[-1], known)}"
-            ) from error
         if first["type"] == "missing":
             raise ConfigError(f"'{key}' needs a value: add {key}=…") from error
         if isinstance(first.get("ctx", {}).get("error"), ValueError):
@@ -81,11 +77,18 @@ def build(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
         raise ConfigError(f"{key}={first['input']!r}: {first['msg'].lower()}") from error
 
 
-def _at(schema: Any, place: Sequence[str]) -> Any:
-    """The dataclass that lies under a path of field names."""
-    for name in place:
-        schema = next(field.type for field in dataclasses.fields(schema) if field.name == name)
-    return schema
+def _refuse_unknown(schema: Any, value: Any, prefix: str) -> None:
+    """Raise ConfigError for a key that its dataclass does not have (pydantic passes over them)."""
+    if dataclasses.is_dataclass(schema) and isinstance(value, Mapping):
+        hints = get_type_hints(schema)
+        known = [field.name for field in dataclasses.fields(schema)]
+        for name, inner in value.items():
+            if name not in known:
+                raise ConfigError(f"there is no setting '{prefix}{name}': {nearest(name, known)}")
+            _refuse_unknown(hints[name], inner, f"{prefix}{name}.")
+    elif get_origin(schema) is list and isinstance(value, Sequence):
+        for number, inner in enumerate(value):
+            _refuse_unknown(get_args(schema)[0], inner, f"{prefix}{number}.")
 
 
 def choices(group: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from emoforge import __version__
 from emoforge.component import KINDS, component_class, registered
+from emoforge.errors import RequirementError
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def diagnose() -> Diagnosis:
 def _health(kind: str, name: str) -> Health:
     try:
         needs = component_class(kind, name).requires
-    except ImportError as error:
-        return Health(kind, name, (f"Python package '{error.name}' ({error})",))
+    except RequirementError as error:
+        return Health(kind, name, (str(error),))
     return Health(kind, name, tuple(text for need in needs if (text := need.missing())))
 
 
