@@ -40,9 +40,10 @@ class Gate(Component):
 
 @dataclass(frozen=True)
 class Finite(Gate):
-    """Number of samples that are NaN or infinite; none may be.
+    """Number of samples that are NaN, infinite or beyond ±1,000; none may be.
 
-    Always measured first: no other gate can measure such audio.
+    The last come from filters and vocoders that diverged. Always measured first: no other gate
+    can measure such audio.
     """
 
     name: ClassVar[str] = "finite"
@@ -50,17 +51,19 @@ class Finite(Gate):
     unit: ClassVar[str] = "samples"
 
     def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
-        return float(np.count_nonzero(~np.isfinite(candidate.samples)))
+        # NaN compares as false.
+        return float(np.count_nonzero(~(np.abs(candidate.samples) <= 1000)))
 
     def reject(self, value: float) -> str | None:
-        return f"{value:.0f} samples are not finite (NaN or infinite)" if value > 0 else None
+        return f"{value:.0f} samples are NaN, infinite or beyond ±1,000" if value > 0 else None
 
 
 @dataclass(frozen=True)
 class Decodable(Gate):
     """Number of samples that a 16-bit FLAC file loses, adds or moves by over half a step.
 
-    None may be. Samples outside [-1, 1] are moved; exactly 1 is stored as the step below it.
+    None may be. Samples outside [-1, 1] are moved; up to 1 the last step below it is as good.
+    An empty file cannot be decoded and counts as one.
     """
 
     name: ClassVar[str] = "decodable"
@@ -68,15 +71,19 @@ class Decodable(Gate):
     unit: ClassVar[str] = "samples"
 
     def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+        if not len(candidate.samples):
+            return 1.0
         decoded, rate = soundfile.read(BytesIO(encode_flac(candidate)), dtype="float32")
         if rate != candidate.rate or len(decoded) != len(candidate.samples):
             return float(max(len(candidate.samples), len(decoded)))
-        wanted = np.where(candidate.samples == 1, np.float32(1 - STEP), candidate.samples)
+        last = np.float32(1 - STEP)
+        inside = (candidate.samples > last) & (candidate.samples <= 1)
+        wanted = np.where(inside, last, candidate.samples)
         return float(np.count_nonzero(np.abs(decoded - wanted) > 0.5 * STEP))
 
     def reject(self, value: float) -> str | None:
         if value > 0:
-            return f"{value:.0f} samples would change when stored as 16-bit FLAC"
+            return f"a 16-bit FLAC file would not give back {value:.0f} samples as they are"
         return None
 
 
