@@ -13,7 +13,7 @@ import numpy as np
 from pyopenjtalk import extract_fullcontext
 from pyopenjtalk.htsengine import HTSEngine
 
-from emoforge.audio import Audio, loudness, write_flac
+from emoforge.audio import Audio, encode_flac, loudness
 
 RATE = 16_000
 LUFS = -23.0
@@ -73,30 +73,40 @@ def trimmed(audio: Audio) -> Audio:
     return Audio(audio.samples[max(0, loud[0] - pause) : loud[-1] + pause], RATE)
 
 
+def level_gain(neutral: list[Audio]) -> np.float32:
+    """One gain a speaker: the emotions keep the levels that the voices give them."""
+    return np.float32(10 ** ((LUFS - np.mean([loudness(audio) for audio in neutral])) / 20))
+
+
+def levelled(audio: Audio, gain: np.float32) -> bytes:
+    """FLAC of the audio with that gain; raises ValueError where it would clip."""
+    samples = audio.samples * gain
+    if np.abs(samples).max() >= 1:
+        raise ValueError("would clip: choose another sentence")
+    return encode_flac(Audio(samples, RATE))
+
+
+def file_name(speaker: Speaker, emotion: str, number: int) -> str:
+    return f"{speaker.name}_{emotion}_{number}.flac"
+
+
 def main() -> None:
     voices, out = Path(sys.argv[1]), Path(sys.argv[2])
     rows = []
     for speaker in SPEAKERS:
-        clips = {e: synthesise(voices / speaker.voice(e)) for e in EMOTIONS}
-        # One gain a speaker: the emotions keep the levels that the voices give them.
-        level = float(np.mean([loudness(audio) for audio in clips["neutral"]]))
-        gain = np.float32(10 ** ((LUFS - level) / 20))
-        for emotion in EMOTIONS:
-            for number, (audio, text) in enumerate(
-                zip(clips[emotion], SENTENCES, strict=True), start=1
-            ):
-                path = f"{speaker.name}_{emotion}_{number}.flac"
-                samples = audio.samples * gain
-                if np.abs(samples).max() >= 1:
-                    raise SystemExit(f"{path}: would clip; choose another sentence")
-                write_flac(out / path, Audio(samples, RATE))
+        clips = {emotion: synthesise(voices / speaker.voice(emotion)) for emotion in EMOTIONS}
+        gain = level_gain(clips["neutral"])
+        for emotion, audios in clips.items():
+            for number, audio in enumerate(audios, start=1):
+                path = file_name(speaker, emotion, number)
+                (out / path).write_bytes(levelled(audio, gain))
                 rows.append(
                     {
                         "path": path,
                         "speaker": speaker.name,
                         "gender": speaker.gender,
                         "emotion": emotion,
-                        "text": text,
+                        "text": SENTENCES[number - 1],
                         "language": "ja",
                         "licence": speaker.licence,
                         "split": speaker.split,
