@@ -12,12 +12,15 @@ import soundfile
 from emoforge.augment.export.audiofolder import AudioFolder
 from emoforge.augment.export.parquet import Parquet
 
-datasets = pytest.importorskip("datasets")
-
 HF = {"train": "train", "validation": "dev", "test": "test"}
 
 
-def load(cache: Path, *args: Any, **options: Any) -> Any:
+@pytest.fixture
+def datasets() -> Any:
+    return pytest.importorskip("datasets")
+
+
+def load(datasets: Any, cache: Path, *args: Any, **options: Any) -> Any:
     found = datasets.load_dataset(*args, cache_dir=str(cache), **options)
     return found.cast_column("audio", datasets.Audio(decode=False))
 
@@ -41,16 +44,16 @@ def compare(found: Any, clips: Any, check: Any) -> None:
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-def test_audiofolder_reads_back(clips, check, tmp_path, by_name):
+def test_audiofolder_reads_back(datasets, clips, check, tmp_path, by_name):
     out = tmp_path / "set"
     assert AudioFolder().write(clips, out).problems == ()
     where = ("audiofolder",) if by_name else (str(out),)
     options = {"data_dir": str(out)} if by_name else {}
-    compare(load(tmp_path / "cache", *where, **options), clips, check)
+    compare(load(datasets, tmp_path / "cache", *where, **options), clips, check)
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-def test_parquet_reads_back(clips, check, tmp_path, by_name):
+def test_parquet_reads_back(datasets, clips, check, tmp_path, by_name):
     out = tmp_path / "set"
     assert Parquet(shard_bytes=100_000).write(clips, out).problems == ()
     assert len(list((out / "data").iterdir())) > 3
@@ -61,14 +64,14 @@ def test_parquet_reads_back(clips, check, tmp_path, by_name):
     compare(found.cast_column("audio", datasets.Audio(decode=False)), clips, check)
 
 
-def test_parquet_streams(nasty, check, tmp_path):
+def test_parquet_streams(datasets, nasty, check, tmp_path):
     out = tmp_path / "set"
     Parquet().write(nasty, out)
-    found = load(tmp_path / "cache", str(out), streaming=True)
+    found = load(datasets, tmp_path / "cache", str(out), streaming=True)
     compare(found, nasty, check)
 
 
-def test_decoding_by_datasets_is_exact(nasty, tmp_path):
+def test_decoding_by_datasets_is_exact(datasets, nasty, tmp_path):
     decoders = pytest.importorskip("torchcodec.decoders")
     try:
         decoders.AudioDecoder(nasty[0].path)

@@ -8,8 +8,6 @@ import pytest
 from emoforge.augment.export.kaldi import Kaldi
 from emoforge.augment.export.row import file_name
 
-pytest.importorskip("kaldiio")
-
 
 def table(path: Path) -> dict[str, str]:
     """One file of a data directory, held to what Kaldi's validation asks of it."""
@@ -40,7 +38,7 @@ def read(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def test_kaldi_reads_back(clips, check, tmp_path, monkeypatch):
-    import kaldiio
+    kaldiio = pytest.importorskip("kaldiio")
 
     out = tmp_path / "set"
     assert Kaldi().write(clips, out).problems == ()
@@ -68,6 +66,7 @@ def test_kaldi_reads_back(clips, check, tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_kaldi_reads_back_with_lhotse(real, tmp_path, monkeypatch):
+    pytest.importorskip("lhotse")
     from lhotse import CutSet
     from lhotse.kaldi import load_kaldi_data_dir
 

@@ -6,11 +6,10 @@ import pytest
 
 from emoforge.augment.export.lhotse import Lhotse
 
-pytest.importorskip("lhotse")
-
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_lhotse_reads_back(clips, check, tmp_path):
+    pytest.importorskip("lhotse")
     from lhotse import CutSet, validate
     from lhotse.recipes.utils import read_manifests_if_cached
 

