@@ -14,7 +14,8 @@ EMOTION_FILES = ("utt2emo", "utt2emotion")
 def read(config: CorpusConfig, root: Path) -> Iterator[Row]:
     """Rows of `segments`, or of `wav.scp` where there are none, with what the others say.
 
-    `utt2spk` and one of `EMOTION_FILES` must be there; `text`, `spk2gender` and `utt2lang` may.
+    `utt2spk` and one of `EMOTION_FILES` must be there; `text`, `spk2gender` (or `utt2gender`, as
+    Lhotse writes it) and `utt2lang` may.
     """
     emotion_file = next((name for name in EMOTION_FILES if (root / name).is_file()), None)
     missing = [name for name in ("wav.scp", "utt2spk") if not (root / name).is_file()]
@@ -26,7 +27,7 @@ def read(config: CorpusConfig, root: Path) -> Iterator[Row]:
         )
     emotions, speakers = _values(root / emotion_file), _values(root / "utt2spk")
     texts, genders = _values(root / "text"), _values(root / "spk2gender")
-    languages = _values(root / "utt2lang")
+    languages, own_genders = _values(root / "utt2lang"), _values(root / "utt2gender")
 
     def fields(utterance: str) -> Fields:
         speaker = speakers.get(utterance, "")
@@ -34,7 +35,7 @@ def read(config: CorpusConfig, root: Path) -> Iterator[Row]:
             "id": utterance,
             "emotion": emotions.get(utterance),
             "speaker": speaker,
-            "gender": genders.get(speaker),
+            "gender": own_genders.get(utterance) or genders.get(speaker),
             "text": texts.get(utterance),
             "language": languages.get(utterance),
         }

@@ -15,7 +15,7 @@ from emoforge.label import FULL, Scheme
 def read() -> Read:
     """Read a recipe's corpus: `read("nemo", root=…)`."""
 
-    def run(name: str, scheme: Scheme = FULL, **settings: Any) -> Corpus:
+    def run(name: str, scheme: Scheme = FULL, /, **settings: Any) -> Corpus:
         plain = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
         return read_corpus(recipe(name, **plain), scheme)
 

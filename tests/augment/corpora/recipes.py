@@ -20,7 +20,7 @@ Read = Callable[..., Corpus]
 Files = Callable[[Mapping[str, str]], Path]
 
 
-def recipe(name: str, **settings: Any) -> CorpusConfig:
+def recipe(name: str, /, **settings: Any) -> CorpusConfig:
     """The recipe `name` with some settings replaced, composed by Hydra and typed as in a run."""
     return build(CorpusConfig, {**_composed(name), **settings}, "corpus.")
 
