@@ -99,12 +99,15 @@ class Recall:
 class Evidence:
     """Confusions and scores per generator (in name order) and on the real recordings.
 
+    made_confusion: of all generators together.
+
     outside: clips whose label or judgement has no place in the scheme; they count nowhere else.
     """
 
     scheme: Scheme
     confusions: dict[str, Confusion]
     scores: dict[str, Scores]
+    made_confusion: Confusion
     real_confusion: Confusion
     real_scores: Scores
     real_recalls: tuple[Recall, ...]
@@ -132,9 +135,11 @@ def gather(workspace: Workspace, judge: str, selection: str, scheme: Scheme) -> 
         bins = scores[row.generator]
         counts = bins.open if row.keep is None else bins.kept if row.keep else bins.rejected
         counts[min(BINS - 1, int(heard[carried] * BINS))] += 1
-    real = Confusion(scheme.classes, confusions.pop("", np.zeros((size, size), np.int64)))
+    nothing = np.zeros((size, size), np.int64)
+    real = Confusion(scheme.classes, confusions.pop("", nothing))
     return Evidence(
         scheme=scheme,
+        made_confusion=Confusion(scheme.classes, sum(confusions.values(), nothing)),
         confusions={
             name: Confusion(scheme.classes, confusions[name]) for name in sorted(confusions)
         },

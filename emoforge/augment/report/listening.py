@@ -89,7 +89,8 @@ def choose(standings: Iterable[Standing]) -> list[Standing]:
     Undecided ones come only where both sides together are too few. Each next clip is one whose
     generator, emotion, reason and source have been chosen least so far.
     """
-    rows = list(standings)
+    # What its own generator rejected has no audio.
+    rows = [row for row in standings if row.reached != "planned"]
     kept = _balanced([row for row in rows if row.reached == "kept"])
     rejected = _balanced([row for row in rows if row.outcome == "rejected"])
     waiting = _balanced([row for row in rows if row.outcome == "ok" and row.reached != "kept"])

@@ -48,17 +48,18 @@ def write_report(workspace: Workspace, out: Path) -> Path:
     workspace gives the same file but for the date. Raises WorkspaceError where it cannot be
     written.
     """
-    html = render(workspace, datetime.now(UTC))
+    # Half a surrogate pair cannot be written as UTF-8.
+    html = render(workspace, datetime.now(UTC)).encode("utf-8", errors="replace")
     partial = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        # Half a surrogate pair cannot be written as UTF-8.
-        partial.write_text(html, encoding="utf-8", errors="replace")
-        partial.replace(out)
+        try:
+            partial.write_bytes(html)
+            partial.replace(out)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceError(f"{out}: the report cannot be written ({error.strerror})") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return out
 
 
@@ -91,6 +92,8 @@ def render(workspace: Workspace, now: datetime) -> str:
         longest_s=LONGEST_S,
         inspection=inspection,
         corpora=sorted({part.corpus for part in inspection.recordings}),
+        emotions=sorted({name for part in inspection.recordings for name in part.emotions}),
+        licences=_licences(inspection),
         recordings=sum(part.clips for part in inspection.recordings),
         real_seconds=sum(part.seconds for part in inspection.recordings),
         losses=_losses(inspection),
@@ -157,6 +160,14 @@ def _losses(inspection: Inspection) -> dict[str, list[tuple[str, int]]]:
         if waiting:
             lost[step]["waiting"] = waiting
     return {step: sorted(lost[step].items(), key=lambda item: -item[1]) for step in STEPS[1:]}
+
+
+def _licences(inspection: Inspection) -> dict[str, list[str]]:
+    """Corpus → the licences of its recordings."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for part in inspection.recordings:
+        found[part.corpus].update(part.licences)
+    return {corpus: sorted(names) for corpus, names in found.items()}
 
 
 def _real_emotions(inspection: Inspection) -> dict[str, int]:

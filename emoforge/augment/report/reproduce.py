@@ -5,10 +5,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from emoforge.augment.job import AugmentConfig
 from emoforge.config import choices, compose, plain
 from emoforge.errors import ConfigError
 
-_BARE = re.compile(r"[\w./:-]+")
+_BARE = re.compile(r"[A-Za-z0-9_./:-]+")
 _NOT_TEXT = re.compile(r"(?i)null|true|false|nan|[+-]?inf|[+-]?[\d_]*\.?[\d_]*(e[+-]?\d+)?")
 
 
@@ -17,9 +18,6 @@ def command(config: Mapping[str, Any]) -> str | None:
 
     The command is proven: it is composed again, and must give `config`.
     """
-    # The pipeline writes the report, so it can be imported only once both are loaded.
-    from emoforge.augment.job import AugmentConfig
-
     if "corpus" not in config or "generators" not in config:
         return None
     overrides = [
