@@ -44,10 +44,12 @@ def read(config: CorpusConfig, root: Path) -> Iterator[Row]:
             f"{config.pattern}; there is {there}"
         )
     if unmatched:
-        others = f", nor do {len(unmatched) - 1} others" if unmatched[1:] else ""
         yield (
             str(root / unmatched[0]),
-            RowFault(f"does not fit the pattern of corpus '{config.name}'{others}"),
+            RowFault(
+                f"{len(unmatched)} of {matched + len(unmatched)} audio files do not fit the "
+                f"pattern of corpus '{config.name}' and are not read; this is the first"
+            ),
         )
 
 
