@@ -15,9 +15,9 @@ from emoforge.errors import ConfigError, nearest
 
 _CONFIGS = Path(__file__).parent / "configs"
 
-# What stands under these keys are components' own options. Their YAML names only what differs
-# from the component's defaults, so Hydra must let a user set keys that it has not seen.
-_OPEN = ("generators.", "gates.", "judge.", "selector.", "exporters.", "recipe.")
+# What stands under these keys are options of a corpus or a component. Their YAML names only what
+# differs from the defaults, so Hydra must let a user set keys that it has not seen.
+_OPEN = ("corpus.", "generators.", "gates.", "judge.", "selector.", "exporters.", "recipe.")
 
 T = TypeVar("T")
 
