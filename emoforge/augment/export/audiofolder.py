@@ -24,7 +24,8 @@ class AudioFolder(Exporter):
 
     The metadata is Parquet because of its types: from CSV or JSON lines `datasets` guesses them,
     takes `001` for a number, `NA` for nothing and `2024-01-01` for a time, and refuses splits
-    whose guesses differ.
+    whose guesses differ. For the Hugging Face Hub, which wants no more than 10,000 files in a
+    folder, take Parquet beyond that.
     """
 
     name: ClassVar[str] = "audiofolder"
@@ -33,7 +34,7 @@ class AudioFolder(Exporter):
         "from datasets import load_dataset\n\n"
         "# splits train, validation (dev), test\n"
         'dataset = load_dataset("audiofolder", data_dir="PATH")\n'
-        'dataset["train"][0]["audio"]'
+        'dataset["train"].select_columns(["audio", "emotion", "distribution"])'
     )
     hf_files: ClassVar[str] = "data/{split}/**"
 

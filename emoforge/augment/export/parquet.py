@@ -31,7 +31,7 @@ class Parquet(Exporter):
     usage: ClassVar[str] = (
         "from datasets import load_dataset\n\n"
         'dataset = load_dataset("PATH")  # splits train, validation (dev), test\n'
-        'dataset["train"][0]["audio"]'
+        'dataset["train"].select_columns(["audio", "emotion", "distribution"])'
     )
     hf_files: ClassVar[str] = "data/{split}-*.parquet"
 

@@ -19,8 +19,11 @@ READ = """
 import pickle, sys
 from speechbrain.dataio.dataio import read_audio
 from speechbrain.dataio.dataset import DynamicItemDataset
+usage, *roots = sys.argv[1:]
 found = []
-for root in sys.argv[1:]:
+for root in roots:
+    exec(usage.replace("PATH", root))
+    assert len(train) and set(train[0]) == {"id", "signal", "emotion", "probabilities"}
     for split in ("train", "dev", "test"):
         data = DynamicItemDataset.from_csv(f"{root}/{split}.csv", {"data_root": root})
         data.add_dynamic_item(read_audio, takes="wav", provides="signal")
@@ -37,7 +40,7 @@ def test_speechbrain_reads_back(nasty, real, check, tmp_path):
     for name, clips in (("nasty", nasty), ("real", real)):
         assert SpeechBrain().write(clips, tmp_path / name).problems == ()
     result = subprocess.run(
-        [sys.executable, "-c", READ, tmp_path / "nasty", tmp_path / "real"],
+        [sys.executable, "-c", READ, SpeechBrain.usage, tmp_path / "nasty", tmp_path / "real"],
         capture_output=True,
         check=True,
         timeout=200,
