@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 from recipes import CONFIGS, RECIPES, Read, recipe
 
+from emoforge.augment import AugmentConfig
 from emoforge.augment.corpora import READERS
 from emoforge.augment.corpora.folder import compile_pattern, match
+from emoforge.config import compose
+from emoforge.errors import ConfigError
 from emoforge.label import ALIASES, FULL
 
 FOLDERS = [n for n in RECIPES if recipe(n).reader == "folder" and n != "folder"]
@@ -85,3 +88,28 @@ def test_starter_corpus_comes_with_the_package(read: Read) -> None:
     assert all(Path(clip.path).is_file() for clip in corpus.clips)
     assert {clip.emotion for clip in corpus.clips} >= {"angry", "happy", "neutral", "sad"}
     assert all(clip.licence and clip.text and clip.language for clip in corpus.clips)
+
+
+def test_settings_that_error_messages_name_can_be_set() -> None:
+    composed = compose(
+        "augment",
+        [
+            "workspace=w",
+            "corpus=manifest",
+            "corpus.manifest=m.csv",
+            "corpus.columns.speaker=who",
+            "corpus.labels.froh=happy",
+            "corpus.split.by=column",
+            "corpus.split.names.fold1=train",
+            "corpus.speaker=unknown",
+            "corpus.outside=true",
+            "corpus.vad_range=[1,7]",
+        ],
+        AugmentConfig,
+    ).corpus
+    assert composed.columns.speaker == "who"
+    assert composed.labels == {"froh": "happy"}
+    assert (composed.split.by, composed.split.names) == ("column", {"fold1": "train"})
+    assert (composed.speaker, composed.outside, composed.vad_range) == ("unknown", True, [1.0, 7.0])
+    with pytest.raises(ConfigError, match=r"'corpus\.split\.bye': did you mean 'by'"):
+        compose("augment", ["workspace=w", "corpus.split.bye=column"], AugmentConfig)
