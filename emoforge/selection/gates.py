@@ -2,6 +2,10 @@
 
 Measuring (`measure_all`) happens where the candidate is made; the verdict (`first_rejection`)
 is taken later from the stored values, so that limits can change without generating again.
+
+Default limits are set by what was measured on the 2,828 clips of real emotional speech that
+emoforge is tested on (RAVDESS, EmoDB, nEMO), which all pass, and on broken audio, which does
+not; each gate states the figures.
 """
 
 from abc import abstractmethod
@@ -89,7 +93,10 @@ class Decodable(Gate):
 
 @dataclass(frozen=True)
 class Duration(Gate):
-    """Duration as a ratio of what the generator promised."""
+    """Duration as a ratio of what the generator promised.
+
+    The limits are two thirds and its inverse: half a clip, or twice, is out.
+    """
 
     name: ClassVar[str] = "duration"
     version: ClassVar[int] = 1
@@ -112,7 +119,11 @@ class Duration(Gate):
 
 @dataclass(frozen=True)
 class Silence(Gate):
-    """Share of time without speech: 1 less the activity factor of ITU-T P.56."""
+    """Share of time without speech: 1 less the activity factor of ITU-T P.56.
+
+    Real speech: 0.04 to 0.57 (1st and 99th percentile, over tight and loose cutting), at most
+    0.64.
+    """
 
     name: ClassVar[str] = "silence"
     version: ClassVar[int] = 1
@@ -131,7 +142,10 @@ class Silence(Gate):
 
 @dataclass(frozen=True)
 class Clipping(Gate):
-    """Share of samples in flat tops: three or more in a row at the clip's highest level."""
+    """Share of samples in flat tops: three or more in a row at the clip's highest level.
+
+    Real speech: none. Speech overdriven tenfold: 0.03 to 0.44.
+    """
 
     name: ClassVar[str] = "clipping"
     version: ClassVar[int] = 1
@@ -160,7 +174,11 @@ class Clipping(Gate):
 
 @dataclass(frozen=True)
 class Level(Gate):
-    """Active speech level (ITU-T P.56)."""
+    """Active speech level (ITU-T P.56).
+
+    Real speech: -60.5 (RAVDESS keeps the actors' dynamics) to -12.0 dBFS. 16 bits carry speech
+    at -70 dBFS some 26 dB above their own noise.
+    """
 
     name: ClassVar[str] = "level"
     version: ClassVar[int] = 1
@@ -183,7 +201,11 @@ class Level(Gate):
 
 @dataclass(frozen=True)
 class Voiced(Gate):
-    """Share of the active time that is voiced (aperiodicity by YIN below 0.35)."""
+    """Share of the active time that is voiced (aperiodicity by YIN below 0.35).
+
+    Real speech: 0.22 (breathy and whispered passages) to 1, median 0.76. White to brown noise:
+    at most 0.02.
+    """
 
     name: ClassVar[str] = "voiced"
     version: ClassVar[int] = 1
@@ -205,7 +227,12 @@ class Voiced(Gate):
 
 @dataclass(frozen=True)
 class Duplicate(Gate):
-    """Similarity to the parent, from 0 to 1 (see `fingerprint`); `siblings` compares the rest."""
+    """Similarity to the parent, from 0 to 1 (see `fingerprint`); `siblings` compares the rest.
+
+    Copies of real clips at another level, 5 ms later or earlier, or in noise 40 dB below the
+    speech: 0.59 and above. Two takes of one sentence by one actor in one emotion (150 pairs):
+    at most 0.10. In between lie changes at the edge of hearing, such as half a semitone (0.2 to 0.3).
+    """
 
     name: ClassVar[str] = "duplicate"
     version: ClassVar[int] = 1
