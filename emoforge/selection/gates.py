@@ -231,7 +231,8 @@ class Duplicate(Gate):
 
     Copies of real clips at another level, 5 ms later or earlier, or in noise 40 dB below the
     speech: 0.59 and above. Two takes of one sentence by one actor in one emotion (150 pairs):
-    at most 0.10. In between lie changes at the edge of hearing, such as half a semitone (0.2 to 0.3).
+    at most 0.10. In between lie changes at the edge of hearing, such as half a semitone (0.2
+    to 0.3).
     """
 
     name: ClassVar[str] = "duplicate"

@@ -75,7 +75,7 @@ def clip_of(samples: Samples, rate: int, folder: Path) -> Clip:
 # --- operations ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SOUNDS, st.data())
 def test_every_operation_keeps_its_promise_of_length(
     given_sound: tuple[Samples, int], data: st.DataObject
@@ -258,7 +258,7 @@ def test_it_is_found_by_name_and_its_config_states_the_defaults() -> None:
     assert json.dumps(configured.signature()) == json.dumps(default.signature())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(SOUNDS, st.integers(0, 10**6))
 def test_candidates_of_any_clip(
     tmp_path_factory: pytest.TempPathFactory, given_sound: tuple[Samples, int], seed: int
