@@ -76,8 +76,8 @@ class RunNote:
 class Basis:
     """Under what the numbers hold: scheme, selection and the gates' and judge's keys.
 
-    Each is "" as long as there is none. Without a finished selection they are the gates and
-    the judge that have said most.
+    Each is "" as long as there is none. Without a finished selection it is the scheme of the
+    run that was stopped, and the gates and the judge that have said most.
     """
 
     scheme: str
@@ -146,9 +146,10 @@ def _basis(workspace: Workspace) -> Basis:
     config = workspace.selection_config(run["selection"]) if run else None
     if run and config:
         return Basis(config["scheme"], config["gates"], config["judge"], run["selection"])
+    stopped = workspace.last_run(finished=False)
     gates, judges = workspace.row_counts("verdict"), workspace.row_counts("score")
     return Basis(
-        "",
+        str(stopped["config"].get("scheme", "")) if stopped else "",
         max(gates, key=lambda key: gates[key], default=""),
         max(judges, key=lambda key: judges[key], default=""),
         "",

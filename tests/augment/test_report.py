@@ -1,12 +1,14 @@
 """The report: its numbers, its escaping, its edge cases, and the page in a real browser."""
 
 import io
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -24,14 +26,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emoforge.audio import Audio
+from emoforge.augment.assess import judge_key
 from emoforge.augment.inspection import inspect_workspace
 from emoforge.augment.report import write_report
 from emoforge.augment.report.evidence import Confusion, gather
 from emoforge.augment.report.listening import CLIPS, choose, encode_mp3
 from emoforge.augment.report.page import render
-from emoforge.component import rng_for
+from emoforge.augment.report.qualification import qualification
+from emoforge.component import create, rng_for
 from emoforge.errors import WorkspaceError
 from emoforge.label import BASIC4, FULL
+from emoforge.selection import Judge
 from emoforge.workspace import Standing, Workspace
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -363,3 +368,37 @@ def test_mp3_is_small_and_sounds_the_same(shared: Path, rate: int) -> None:
     assert np.corrcoef(decoded[:shortest], original[:shortest])[0, 1] > (
         0.95 if rate > 8000 else 0.5
     )
+
+
+# --- the judge's card ------------------------------------------------------------------------
+
+
+def test_card_counts_only_for_the_very_weights(tmp_path: Path) -> None:
+    weights = tmp_path / "mine.safetensors"
+    weights.write_bytes(b"some weights")
+    options = {"name": "embedded", "path": str(weights)}
+    judge = cast(Judge, create("judge", "embedded", {"path": str(weights)}))
+    key = judge_key(judge)
+    assert qualification(key, options, "basic4", []) is None
+    row = {
+        "speakers": 10,
+        "clips": 362,
+        "classes": ["angry", "happy", "neutral", "sad"],
+        "uar": {"value": 0.8, "interval": [0.7, 0.85]},
+    }
+    card = {
+        "digest": judge.weights,
+        "trained": {"corpora": {"emodb": 362, "nemo": 9}, "speakers": 19, "licences": ["CC0-1.0"]},
+        "evaluation": {"basic4": {"held_out_speakers": {"emodb": row}, "left_out_corpus": None}},
+    }
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    found = qualification(key, options, "basic4", ["emodb", "crema_d"])
+    assert found is not None
+    assert (found.familiar, found.speakers, found.licences) == (["emodb"], 19, ["CC0-1.0"])
+    assert [(m.corpus, m.classes, m.uar, m.interval) for m in found.measured] == [
+        ("emodb", 4, 0.8, (0.7, 0.85))
+    ]
+    assert qualification(key, options, "wide8", ["emodb"]) is None
+    assert qualification("another-judge", options, "basic4", ["emodb"]) is None
+    (tmp_path / "card.json").write_text(json.dumps({**card, "digest": "of other weights"}))
+    assert qualification(key, options, "basic4", ["emodb"]) is None

@@ -15,6 +15,7 @@ from emoforge.augment.inspection import STEPS, Funnel, Inspection, inspect_works
 from emoforge.augment.report import figures
 from emoforge.augment.report.evidence import gather
 from emoforge.augment.report.listening import LONGEST_S, cards
+from emoforge.augment.report.qualification import qualification
 from emoforge.augment.report.reproduce import command
 from emoforge.errors import WorkspaceError
 from emoforge.label import SCHEMES
@@ -72,6 +73,7 @@ def render(workspace: Workspace, now: datetime) -> str:
     # The stored location has no password in it; the configuration may.
     config = {**run["config"], "workspace": workspace.location} if run else {}
     selection = workspace.selection_config(basis.selection) or {}
+    corpora = sorted({part.corpus for part in inspection.recordings})
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -91,7 +93,7 @@ def render(workspace: Workspace, now: datetime) -> str:
         shell=shlex.quote,
         longest_s=LONGEST_S,
         inspection=inspection,
-        corpora=sorted({part.corpus for part in inspection.recordings}),
+        corpora=corpora,
         emotions=sorted({name for part in inspection.recordings for name in part.emotions}),
         licences=_licences(inspection),
         recordings=sum(part.clips for part in inspection.recordings),
@@ -103,7 +105,9 @@ def render(workspace: Workspace, now: datetime) -> str:
         evidence=gather(workspace, basis.judge, basis.selection, scheme) if scheme else None,
         threshold=selection.get("selector", {}).get("threshold"),
         cards=cards(workspace, basis, scheme) if scheme else [],
-        card=None,
+        card=qualification(
+            basis.judge, (run["config"].get("judge") if run else None) or {}, basis.scheme, corpora
+        ),
         selection_yaml=_yaml(selection) if selection else "",
         citation=config.get("corpus", {}).get("citation", ""),
         yaml=_yaml(config),
