@@ -143,8 +143,15 @@ def _called(speaker: str, config: CorpusConfig) -> str:
     return config.speaker.replace("{speaker}", speaker)
 
 
+def _missing(value: Any) -> bool:
+    # Tables that pandas wrote have NaN where there is nothing.
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    if isinstance(value, str):
+        return value.strip()
+    return "" if _missing(value) else str(value)
 
 
 def _number(value: Any, what: str) -> float:
@@ -235,7 +242,7 @@ class _Labels:
 
     def _shares(self, value: Any, what: str) -> _Shares | None:
         """Canonical emotion → number, of a mapping, its JSON, or a list of pairs."""
-        if value is None or value == "":
+        if _missing(value):
             return None
         try:
             given = json.loads(value) if isinstance(value, str) else value
@@ -246,15 +253,16 @@ class _Labels:
             ) from None
         found: dict[str, float] = defaultdict(float)
         for name, number in pairs:
-            if number not in (None, ""):
+            if not _missing(number):
                 found[self._canonical(str(name))] += _number(number, f"{what} of {name}")
         return tuple(found.items()) or None
 
     def _vad(self, fields: Fields) -> tuple[float, float, float] | None:
         given = [fields.get(name) for name in ("valence", "arousal", "dominance")]
-        if all(value in (None, "") for value in given):
+        missing = sum(map(_missing, given))
+        if missing == len(given):
             return None
-        if any(value in (None, "") for value in given):
+        if missing:
             raise RowFault("has only some of valence, arousal and dominance: all three or none")
         numbers = [_number(value, "valence, arousal and dominance") for value in given]
         span = self._high - self._low

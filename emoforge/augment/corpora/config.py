@@ -85,7 +85,7 @@ class CorpusConfig:
     reader: one of `emoforge.augment.corpora.READERS`.
     root: its folder; `package:starter` is the corpus that comes with emoforge. A manifest's
         folder where it is "".
-    manifest: a table's path, from the working directory or from the root; with wildcards it may
+    manifest: a table's path, from the root or the working directory; with wildcards it may
         be several. Files called train, valid, test, … give the split of rows that do not say.
     audio: folder under the root that the paths of a manifest start from.
     pattern: for `folder`: a regular expression for the path under the root, or for its end from

@@ -88,7 +88,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
                     key, *value = line.strip().split(maxsplit=1)
                     yield f"{path}:{n}", key, "".join(value)
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{path} is not UTF-8 text: {error.reason}") from None
+        raise CorpusError(f"{path} is not UTF-8 text, save it as UTF-8: {error.reason}") from None
 
 
 def _values(path: Path) -> dict[str, str]:

@@ -28,10 +28,12 @@ def manifests(config: CorpusConfig, root: Path) -> list[Table]:
     """The tables that `config.manifest` names; raises CorpusError if there is none."""
     if not config.manifest:
         raise CorpusError("say which table lists the clips: corpus.manifest=FILE")
-    for folder in (Path(), root):
-        if found := sorted(glob(str(folder / config.manifest))):
-            return [open_table(Path(path)) for path in found]
-    raise CorpusError(f"there is no manifest {config.manifest}, neither here nor in {root}")
+    for folder in (root, Path()):
+        if (folder / config.manifest).is_file():
+            return [open_table(folder / config.manifest)]
+        if found := sorted(glob(config.manifest, root_dir=folder)):
+            return [open_table(folder / path) for path in found]
+    raise CorpusError(f"there is no manifest {config.manifest}, neither in {root} nor here")
 
 
 def table_rows(table: Table, config: CorpusConfig) -> Iterator[Row]:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +50,9 @@ class Table:
     """A table that is read row by row.
 
     path: its file. columns: their names, in order.
-    rows: takes names of columns; gives the line (1-based, of the file) and the values of these
-        columns for each row, or the RowFault of a row that cannot be read.
+    rows: takes names of columns; gives the line (1-based, of the file; the row's number in JSON
+        and Parquet) and the values of these columns for each row, or the RowFault of a row that
+        cannot be read.
     """
 
     path: Path
@@ -114,9 +116,9 @@ def open_table(path: Path, header: Sequence[str] = (), encoding: str = "utf-8-si
         if name.endswith((".csv", ".tsv", ".txt")):
             return _csv(path, header, encoding)
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{path} is not {error.encoding} text: {error.reason}") from None
-    except OSError as error:
-        raise CorpusError(f"{path}: {error.strerror or error}") from None
+        raise _not_text(str(path), error) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise CorpusError(f"{path} cannot be read: {error}") from None
     raise CorpusError(
         f"{path}: a table is a .csv, .tsv, .txt, .jsonl, .jsonl.gz, .json or .parquet file"
     )
@@ -127,6 +129,10 @@ def open_text(path: Path, encoding: str = "utf-8-sig") -> IO[str]:
     if path.name.endswith(".gz"):
         return gzip.open(path, "rt", encoding=encoding, newline="")
     return open(path, encoding=encoding, newline="")
+
+
+def _not_text(where: str, error: UnicodeDecodeError) -> CorpusError:
+    return CorpusError(f"{where} is not {error.encoding} text, save it as UTF-8: {error.reason}")
 
 
 def _csv(path: Path, header: Sequence[str], encoding: str) -> Table:
@@ -168,9 +174,7 @@ def _csv(path: Path, header: Sequence[str], encoding: str) -> Table:
             except csv.Error as error:
                 raise CorpusError(f"{path}:{line}: {error}") from None
             except UnicodeDecodeError as error:
-                raise CorpusError(
-                    f"{path}:{line} is not {error.encoding} text: {error.reason}"
-                ) from None
+                raise _not_text(f"{path}:{line}", error) from None
 
     return Table(path, names, rows)
 
@@ -188,6 +192,8 @@ def _json(path: Path) -> Table:
                     {"id": key, **item} if isinstance(item, dict) else item
                     for key, item in whole.items()
                 ]
+            if not isinstance(whole, list):
+                raise CorpusError(f"{path} must be a list of objects, or id → object")
             found = [(n, _object(item)) for n, item in enumerate(whole, 1)]
         else:
             for n, line in enumerate(file, 1):

@@ -167,6 +167,28 @@ def test_votes_in_columns_and_the_corpus_breaks_ties(tmp_path: Path, read: Read)
     assert {label.modality for label in (tied, outvoted, unrated)} == {"video"}
 
 
+def test_missing_values_of_pandas(tmp_path: Path, read: Read) -> None:
+    nothing = float("nan")
+    row = {"path": "1.wav", "emotion": "sad", "speaker": 7, "text": nothing, "gender": nothing}
+    vad = dict.fromkeys(("valence", "arousal", "dominance", "votes", "start"), nothing)
+    corpus = read("manifest", manifest=write(tmp_path / "m.jsonl", [row | vad]))
+    (clip,) = corpus.clips
+    assert (clip.speaker, clip.text, clip.gender, clip.label.vad) == ("7", None, None, None)
+    assert len(corpus.problems) == 1  # one speaker
+
+
+def test_a_manifest_under_the_root_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Read
+) -> None:
+    write(tmp_path / "[a] *" / "m.csv", ROWS)
+    write(tmp_path / "m.csv", ROWS[:1])
+    monkeypatch.chdir(tmp_path)
+    assert len(read("manifest", root=tmp_path / "[a] *", manifest="m.csv").clips) == 3
+    assert len(read("manifest", root=tmp_path / "[a] *", manifest="*.csv").clips) == 3
+    assert len(read("manifest", manifest="m.csv").clips) == 1
+    assert len(read("manifest", root="[a] *", manifest=tmp_path / "m.csv").clips) == 1
+
+
 def test_several_tables_give_the_split_by_name(tmp_path: Path, read: Read) -> None:
     for split, row in zip(("train", "valid", "test"), ROWS, strict=True):
         write(tmp_path / f"{split}.csv", [row])
@@ -366,12 +388,14 @@ def test_nobody_knows_the_speakers(files: Files, read: Read) -> None:
         ("m.csv", b"", "is empty, it should start with a line of column names"),
         ("m.csv", b"path,emotion,path\n", "two columns of the name 'path'"),
         ("m.csv", b"path,emotion,speaker\n", "has no clips at all"),
-        ("m.csv", b"path,emotion,speaker\n\xff\xfe,sad,s\n", "is not utf-8 text"),
+        ("m.csv", b"path,emotion,speaker\n\xff\xfe,sad,s\n", "is not utf-8 text, save it as UTF-8"),
         ("m.csv", b'path,emotion,speaker\n1.wav,sad,"s\n', r"m.csv:2: unexpected end of data"),
         ("m.json", b"{", "is not JSON"),
+        ("m.json", b'"x"', "must be a list of objects, or id → object"),
         ("m.parquet", b"PAR2", "is not Parquet"),
         ("m.xlsx", b"PK", "a table is a .csv, .tsv"),
-        ("m.jsonl.gz", b"{}", "m.jsonl.gz: "),
+        ("m.jsonl.gz", b"{}", "m.jsonl.gz cannot be read: "),
+        ("m.jsonl.gz", gzip.compress(b"{}" * 99)[:-9], "m.jsonl.gz cannot be read: "),
     ],
 )
 def test_files_that_are_no_tables(
@@ -385,7 +409,7 @@ def test_files_that_are_no_tables(
 def test_places_that_are_not_there(tmp_path: Path, read: Read) -> None:
     with pytest.raises(CorpusError, match=r"there is no folder .*/nowhere \(corpus.root\)"):
         read("manifest", root=tmp_path / "nowhere", manifest="m.csv")
-    with pytest.raises(CorpusError, match=r"there is no manifest m.csv, neither here nor in"):
+    with pytest.raises(CorpusError, match=r"there is no manifest m.csv, neither in .* nor here"):
         read("manifest", root=tmp_path, manifest="m.csv")
     with pytest.raises(ConfigError, match=r"say where corpus 'nemo' is: corpus.root=FOLDER"):
         read("nemo")
