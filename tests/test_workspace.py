@@ -146,8 +146,8 @@ def test_a_recording_comes_back_as_it_was(workspace: Workspace) -> None:
     )
     workspace.add_recordings([(clip, "size 12, time 5")])
     assert list(workspace.clips()) == [clip]
-    assert workspace.source_states("corpus") == {clip.id: "size 12, time 5"}
-    assert workspace.source_states("other") == {}
+    assert workspace.known_recordings("corpus")[clip.id].state == "size 12, time 5"
+    assert workspace.known_recordings("other") == {}
 
 
 def test_clips_come_in_the_order_of_their_code_points(workspace: Workspace) -> None:
@@ -162,7 +162,11 @@ def test_what_is_catalogued_stays(workspace: Workspace) -> None:
     workspace.add_recordings([(recording(text="first"), "1")])
     workspace.add_recordings([(recording(text="second"), "2"), (recording("corpus/two"), "2")])
     assert [clip.text for clip in workspace.clips()] == ["first", None]
-    assert workspace.source_states("corpus") == {"corpus/one": "1", "corpus/two": "2"}
+    known = workspace.known_recordings("corpus")
+    assert {name: one.state for name, one in known.items()} == {
+        "corpus/one": "1",
+        "corpus/two": "2",
+    }
 
 
 def test_rows_can_be_added_while_others_are_read(workspace: Workspace) -> None:
@@ -246,7 +250,7 @@ def test_the_latest_outcome_counts_and_the_earlier_one_is_kept(workspace: Worksp
 
 def test_a_candidate_carries_its_lineage_and_its_audio(workspace: Workspace) -> None:
     plan = planned("ab12")
-    audio = Audio(np.linspace(-0.5, 0.5, 1600, dtype=np.float32), 16_000)
+    audio = Audio(np.linspace(-0.5, 0.5, 20_000, dtype=np.float32), 16_000)
     assert workspace.audio.write("ab12", encode_flac(audio)) == "ab/ab12.flac"
     add_candidates(workspace, plan)
     (clip,) = workspace.clips(generated=True)
@@ -356,7 +360,7 @@ def test_every_candidate_stands_where_it_was_stopped(workspace: Workspace) -> No
         "gated": ("generated", "rejected", "gate", "level", "−60 dB"),
         "unscored": ("gated", "failed", "judge", "unscored", "not finite"),
         "rejected": ("judged", "rejected", "selector", "rank", "beyond the 1 best"),
-        "kept": ("kept", "ok", "", "", ""),
+        "kept": ("kept", "ok", "", "supported", "p = 0.5"),
     }
     assert sum(tally.count for tally in workspace.tallies(*keys)) == 6
     undecided = {tally.reached: tally.count for tally in workspace.tallies("gates", "judge", "-")}
@@ -384,11 +388,26 @@ def test_a_selection_comes_back_with_its_configuration(workspace: Workspace) -> 
         Decision("kept", True, "supported", "p = 0.5", 0.5),
         Decision("rejected", False, "rank", "beyond the 1 best", 0.25),
     ]
-    assert list(workspace.judgements("judge", "selection")) == [
-        Judgement("corpus/one", "", Label.of("sad"), {"basic4": [0, 0, 0.5, 0.5]}, None, None),
-        Judgement("kept", "signal", Label.of("sad"), {"basic4": [0, 0, 0.5, 0.5]}, True, 0.5),
-        Judgement("rejected", "signal", Label.of("sad"), {"basic4": [0, 0, 0.5, 0.5]}, False, 0.25),
+    heard = [
+        (row.clip, row.generator, row.keep) for row in workspace.judgements("judge", "selection")
     ]
+    assert heard == [
+        ("corpus/one", "", None),
+        ("kept", "signal", True),
+        ("rejected", "signal", False),
+    ]
+    undecided = Judgement(
+        clip="kept",
+        generator="signal",
+        corpus="corpus",
+        speaker="corpus/s1",
+        label=Label.of("sad"),
+        distributions={"basic4": [0, 0, 0.5, 0.5]},
+        keep=None,
+    )
+    assert undecided in list(workspace.judgements("judge", "another selection"))
+    assert workspace.kept_seconds("selection") == 1.25
+    assert workspace.distributions("judge", ["kept", "-"]) == {"kept": {"basic4": [0, 0, 0.5, 0.5]}}
 
 
 def test_a_batch_is_added_whole_or_not_at_all(workspace: Workspace) -> None:
@@ -540,7 +559,7 @@ def test_audio_that_does_not_fit_leaves_no_file(tmp_path: Path) -> None:
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
     )
     assert "the disk is full; free some space and run the same command again" in done.stdout
-    assert list(tmp_path.rglob("*.*")) == []
+    assert [item for item in tmp_path.rglob("*") if item.is_file()] == []
 
 
 @pytest.mark.parametrize("scheme", ["", "file://", "memory:/"])
