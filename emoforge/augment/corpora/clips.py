@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 from emoforge.augment.corpora.config import CorpusConfig
 from emoforge.augment.corpora.splits import assign_splits, check_rule, split_named
-from emoforge.augment.corpora.tables import Fields, RowFault
+from emoforge.augment.corpora.tables import DIMENSIONS, Fields, RowFault
 from emoforge.clip import SPLITS, Clip
 from emoforge.errors import ConfigError, CorpusError, LabelError, nearest
 from emoforge.label import FULL, Label, Modality, Scheme, canonical
@@ -46,6 +46,7 @@ Row = tuple[str, Fields | RowFault]
 """Where a row stands (`file:line` or a path) and what it says."""
 
 _NUDGE = 1e-9
+"""What breaks a tie: more than rounding errors, far less than one vote."""
 
 GENDERS = {
     **dict.fromkeys(("m", "male", "man"), "male"),
@@ -258,7 +259,7 @@ class _Labels:
         return tuple(found.items()) or None
 
     def _vad(self, fields: Fields) -> tuple[float, float, float] | None:
-        given = [fields.get(name) for name in ("valence", "arousal", "dominance")]
+        given = [fields.get(name) for name in DIMENSIONS]
         missing = sum(map(_missing, given))
         if missing == len(given):
             return None
@@ -276,10 +277,8 @@ class _Labels:
 
 
 def _prefer(label: Label, emotion: str) -> Label:
-    """The label with `emotion` as its hard class if raters were tied between it and others.
-
-    The corpus's own verdict breaks the tie: its probability gets `_NUDGE` of the others.
-    """
+    """The label with `emotion`, the corpus's own verdict, as its hard class where raters were
+    tied between it and others: its probability is `_NUDGE` above theirs."""
     shares = list(label.distribution)
     preferred = FULL.index(emotion)
     if label.hard == emotion or shares[preferred] < max(shares):
@@ -308,7 +307,7 @@ class _Paths:
         if "\0" in path:
             raise RowFault(f"the path has a zero byte: {path!r}")
         full = path if "://" in path or os.path.isabs(path) else f"{self._prefix}{path}"
-        if "://" not in full and ("./" in path or "//" in path):
+        if "://" not in full and (".." in path or "./" in path or "//" in path):
             full = os.path.normpath(full)
         inside = full.removeprefix(self._prefix)
         if not self._outside and not self._is_inside(full, inside):

@@ -18,6 +18,8 @@ Fields = dict[str, Any]
 
 FIELDS = tuple(f.name for f in dataclasses.fields(Columns))
 
+DIMENSIONS = ("valence", "arousal", "dominance")
+
 # Column names that need no configuration, in any case; the first that is there counts.
 USUAL: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file", "file_name", "filename", "wav", "audio", "audio_filepath"),
@@ -74,7 +76,13 @@ class Table:
                     f"{self.path} has no column '{wanted}' ({setting}.{field}): "
                     f"{nearest(wanted, self.columns)}"
                 )
+        given = [field for field in DIMENSIONS if getattr(columns, field)]
         bound = bind(self.columns, columns, usual)
+        if given and any(field not in bound for field in DIMENSIONS):
+            raise CorpusError(
+                f"{setting} sets {' and '.join(given)}: a clip has all of "
+                f"{', '.join(DIMENSIONS)} or none"
+            )
         if absent := [field for field in required if field not in bound]:
             raise CorpusError(
                 f"{self.path} has no column for {' and '.join(absent)}; "
@@ -86,7 +94,7 @@ class Table:
 
 def bind(names: Iterable[str], columns: Columns, usual: bool = True) -> dict[str, str]:
     """Field → the name that holds it, of those in `names`: the one that `columns` says, or else
-    (if `usual`) the first usual one."""
+    (if `usual`) the first usual one. `DIMENSIONS` are bound together or not at all."""
     exact = dict.fromkeys(names)
     folded = {name.lower(): name for name in reversed(exact)}
     bound = {}
@@ -96,6 +104,9 @@ def bind(names: Iterable[str], columns: Columns, usual: bool = True) -> dict[str
                 bound[field] = wanted
         elif usual and (found := next((n for n in USUAL[field] if n in folded), None)):
             bound[field] = folded[found]
+    if not all(field in bound for field in DIMENSIONS):
+        for field in DIMENSIONS:
+            bound.pop(field, None)
     return bound
 
 
