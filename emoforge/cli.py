@@ -278,6 +278,21 @@ def leakage(workspace: Folder, as_json: Json = False, audio_root: AudioRoot = No
     if as_json:
         _print(result.to_dict())
     else:
-        typer.echo(str(result))
-    if not result.passed:
+        rows = [
+            [split, str(n.clips), str(n.generated), str(n.speakers)]
+            for split, n in result.splits.items()
+        ]
+        _table("Clips by split", ["split", "clips", "generated", "speakers"], rows)
+        for leak in result.leaks:
+            places = "; ".join(
+                f"{split}: {', '.join(ids[:3])}" for split, ids in leak.clips.items()
+            )
+            typer.echo(f"LEAK  {leak.kind} {leak.what} is in several splits ({places})")
+        if result.unsplit:
+            typer.echo(f"{len(result.unsplit)} clips have no split, as {result.unsplit[0]}")
+        if result.ok:
+            typer.echo("No speaker, no source clip and no audio crosses the splits.")
+        shared = f"{len(result.shared_texts)} of {result.texts} texts"
+        typer.echo(f"For your information: {shared} are said in several splits.")
+    if not result.ok:
         raise typer.Exit(1)

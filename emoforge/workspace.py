@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, NamedTuple, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +96,7 @@ _PLANNED = sa.Table(
     sa.Column("parent", _TEXT, nullable=False),
     sa.Column("candidate", _TEXT),
     sa.Column("skipped", _TEXT),
+    sqlite_with_rowid=False,
 )
 _PLAN = sa.Table(
     "plan",
@@ -131,6 +132,7 @@ _VERDICT = sa.Table(
     sa.Column("candidate", _TEXT, primary_key=True),
     sa.Column("gate", _TEXT, nullable=False),
     sa.Column("detail", _TEXT, nullable=False),
+    sqlite_with_rowid=False,
 )
 _SCORE = sa.Table(
     "score",
@@ -156,7 +158,17 @@ _DECISION = sa.Table(
     sa.Column("reason", _TEXT, nullable=False),
     sa.Column("detail", _TEXT, nullable=False),
     sa.Column("probability", sa.Float, nullable=False),
+    sqlite_with_rowid=False,
 )
+
+
+class Known(NamedTuple):
+    """A catalogued recording: its state when it was read, and what was measured then."""
+
+    state: str
+    digest: str
+    duration: float
+    rate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,10 +509,12 @@ class Workspace:
 
     # --- clips -------------------------------------------------------------------------------
 
-    def source_states(self, corpus: str) -> dict[str, str]:
-        """Recording id → the state in which it was catalogued."""
-        query = sa.select(_CLIP.c.id, _CLIP.c.source_state)
-        return dict(self._rows(query.where(~_CLIP.c.generated, _CLIP.c.corpus == corpus)))
+    def known_recordings(self, corpus: str) -> dict[str, Known]:
+        """What is catalogued of a corpus's recordings, by id."""
+        columns = (_CLIP.c.source_state, _CLIP.c.digest, _CLIP.c.duration, _CLIP.c.rate)
+        query = sa.select(_CLIP.c.id, *columns)
+        query = query.where(~_CLIP.c.generated, _CLIP.c.corpus == corpus)
+        return {row[0]: Known(*row[1:]) for row in self._rows(query)}
 
     def add_recordings(self, clips: Sequence[tuple[Clip, str]]) -> None:
         """Catalogue recordings, each with its state."""
@@ -627,6 +641,13 @@ class Workspace:
         clips = [_clip_row(row.clip, row.clip.path, None) for row in made if row.clip is not None]
         self._add((_CLIP, clips), (_OUTCOME, outcomes))
 
+    def ungated_count(self, gates: str) -> int:
+        """Number of made candidates that these gates have not judged."""
+        judged = sa.and_(_VERDICT.c.candidate == _LATEST.c.candidate, _VERDICT.c.gates == gates)
+        query = sa.select(sa.func.count()).select_from(_LATEST).outerjoin(_VERDICT, judged)
+        query = query.where(_LATEST.c.status == "ok", _VERDICT.c.candidate.is_(None))
+        return int(next(self._rows(query))[0])
+
     def ungated(self, gates: str) -> Iterator[tuple[str, list[tuple[Made, bool]]]]:
         """Families of candidates with one that these gates have not judged, parent by parent.
 
@@ -699,18 +720,16 @@ class Workspace:
         ]
         self._add((_SCORE, rows))
 
+    def scored_ids(self, judge: str, gates: str) -> list[str]:
+        """Ids of the judged candidates past the gates, in order."""
+        return [row.id for row in self._rows(_scored(judge, gates, _PLAN.c.id))]
+
     def scored_candidates(
         self, judge: str, gates: str
     ) -> Iterator[tuple[str, str, dict[str, list[float]]]]:
         """(id, carried emotion, distributions) of judged candidates past the gates, in id order."""
-        query = (
-            sa.select(_PLAN.c.id, _PLAN.c.emotion, _SCORE.c.distributions)
-            .join(_SCORE, sa.and_(_SCORE.c.clip == _PLAN.c.id, _SCORE.c.judge == judge))
-            .join(_VERDICT, sa.and_(_VERDICT.c.candidate == _PLAN.c.id, _VERDICT.c.gates == gates))
-            .where(_VERDICT.c.gate == "", _SCORE.c.error == "")
-            .order_by(_PLAN.c.id)
-        )
-        for row in self._rows(query):
+        columns = (_PLAN.c.id, _PLAN.c.emotion, _SCORE.c.distributions)
+        for row in self._rows(_scored(judge, gates, *columns)):
             yield row.id, row.emotion, json.loads(row.distributions)
 
     # --- decisions ---------------------------------------------------------------------------
@@ -813,6 +832,16 @@ class Workspace:
         kept = sa.and_(_DECISION.c.candidate == _CLIP.c.id, _DECISION.c.keep)
         query = query.join(_DECISION, kept).where(_DECISION.c.selection == selection)
         return float(next(self._rows(query))[0])
+
+
+def _scored(judge: str, gates: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .join(_SCORE, sa.and_(_SCORE.c.clip == _PLAN.c.id, _SCORE.c.judge == judge))
+        .join(_VERDICT, sa.and_(_VERDICT.c.candidate == _PLAN.c.id, _VERDICT.c.gates == gates))
+        .where(_VERDICT.c.gate == "", _SCORE.c.error == "")
+        .order_by(_PLAN.c.id)
+    )
 
 
 def _made(row: Any) -> Made:

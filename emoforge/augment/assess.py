@@ -43,10 +43,14 @@ def gate_candidates(workspace: Workspace, gates: Sequence[Gate], progress: Progr
     key = gates_key(gates)
     duplicate = next((gate for gate in gates if isinstance(gate, Duplicate)), None)
     batch: list[tuple[str, str, str]] = []
-    with progress.stage("gate", sum(1 for _ in workspace.ungated(key))) as advance:
+    waiting = workspace.ungated_count(key)
+    if not waiting:
+        return key
+    with progress.stage("gate", waiting) as advance:
         for _, family in workspace.ungated(key):
-            batch += _verdicts(family, gates, duplicate)
-            advance(1)
+            verdicts = list(_verdicts(family, gates, duplicate))
+            batch += verdicts
+            advance(len(verdicts))
             if len(batch) >= _COMMIT:
                 workspace.add_verdicts(key, batch)
                 batch = []
@@ -121,14 +125,6 @@ def select_candidates(
     recordings: the real training clips, whose counts per emotion are the class prior.
     """
     key_of_gates = gates_key(gates)
-    candidates = []
-    for candidate, emotion, distributions in workspace.scored_candidates(judge, key_of_gates):
-        if scheme.name not in distributions:
-            raise ConfigError(
-                f"the judge does not know scheme '{scheme.name}': it knows "
-                f"{', '.join(sorted(distributions))}"
-            )
-        candidates.append(ScoredCandidate(candidate, emotion, tuple(distributions[scheme.name])))
     prior = Counter(clip.emotion for clip in recordings)
     config = {
         "scheme": scheme.name,
@@ -138,9 +134,18 @@ def select_candidates(
         "selector": selector.signature(),
         "prior": dict(prior),
     }
-    key = digest(config, [candidate.id for candidate in candidates])
-    if workspace.selection_config(key) is None:
-        workspace.add_selection(key, config, selector.select(candidates, scheme, prior))
+    key = digest(config, workspace.scored_ids(judge, key_of_gates))
+    if workspace.selection_config(key) is not None:
+        return key
+    candidates = []
+    for candidate, emotion, distributions in workspace.scored_candidates(judge, key_of_gates):
+        if scheme.name not in distributions:
+            raise ConfigError(
+                f"the judge does not know scheme '{scheme.name}': it knows "
+                f"{', '.join(sorted(distributions))}"
+            )
+        candidates.append(ScoredCandidate(candidate, emotion, tuple(distributions[scheme.name])))
+    workspace.add_selection(key, config, selector.select(candidates, scheme, prior))
     return key
 
 

@@ -38,9 +38,9 @@ def import_corpus(workspace: Workspace, corpus: Corpus, progress: Progress) -> I
     A recording that is missing, broken, or not what it was when it was catalogued becomes a
     problem, and the others go on. Raises CorpusError when no clip of the corpus can be used.
     """
-    states = {name: workspace.source_states(name) for name in {c.corpus for c in corpus.clips}}
+    known = {name: workspace.known_recordings(name) for name in {c.corpus for c in corpus.clips}}
     problems = list(corpus.problems)
-    known: list[str] = []
+    usable: list[Clip] = []
     new: list[tuple[Clip, str]] = []
     for clip in corpus.clips:
         try:
@@ -48,14 +48,15 @@ def import_corpus(workspace: Workspace, corpus: Corpus, progress: Progress) -> I
         except OSError as error:
             problems.append(Problem(clip.path, f"{error.strerror or error} (clip {clip.id})"))
             continue
-        before = states[clip.corpus].get(clip.id)
+        before = known[clip.corpus].get(clip.id)
         if before is None:
             new.append((clip, state))
-        elif before == state:
-            known.append(clip.id)
+        elif before.state == state:
+            usable.append(
+                replace(clip, digest=before.digest, duration=before.duration, rate=before.rate)
+            )
         else:
-            problems.append(Problem(clip.path, _changed(clip, before, state)))
-    usable = list(workspace.clips(ids=known)) if known else []
+            problems.append(Problem(clip.path, _changed(clip, before.state, state)))
     with progress.stage("import", len(new)) as advance:
         for batch in _checked(new):
             found = [(clip, state) for clip, state in batch if isinstance(clip, Clip)]
@@ -73,8 +74,21 @@ def import_corpus(workspace: Workspace, corpus: Corpus, progress: Progress) -> I
 
 def _state(clip: Clip) -> str:
     """Size and time of the file, and a digest of what the corpus says of the clip."""
-    said = repr(replace(clip, path="", duration=clip.duration if clip.start else 0.0, rate=0))
-    told = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+    said = (
+        clip.start,
+        clip.duration,
+        clip.label.distribution,
+        clip.label.votes,
+        clip.label.vad,
+        clip.label.modality,
+        clip.speaker,
+        clip.text,
+        clip.language,
+        clip.gender,
+        clip.split,
+        clip.licence,
+    )
+    told = hashlib.blake2b(repr(said).encode(), digest_size=8).hexdigest()
     if "://" in clip.path:
         return f"remote {told}"
     file = os.stat(clip.path)

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -178,7 +177,7 @@ def export_selection(
 
     total = sum(1 for _ in workspace.clips(generated=False)) + len(kept)
     with progress.stage("export", total) as advance:
-        return exporter.write(clips(), out, _steps(advance))
+        return exporter.write(clips(), out, advance)
 
 
 def import_sources(
@@ -217,18 +216,6 @@ def _check(workspace: Workspace, config: AugmentConfig) -> None:
             f"{config.workspace}: this workspace was begun under scheme "
             f"'{run['config']['scheme']}', not '{config.scheme}'; use a workspace for each"
         )
-
-
-def _steps(advance: Callable[[int], None]) -> Callable[[int], None]:
-    """From a count of all that is done to the steps that a stage is advanced by."""
-    before = 0
-
-    def done(count: int) -> None:
-        nonlocal before
-        advance(count - before)
-        before = count
-
-    return done
 
 
 def _versions() -> dict[str, str]:
