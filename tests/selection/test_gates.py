@@ -200,7 +200,7 @@ def test_decodable_counts_what_16_bits_cannot_hold() -> None:
         return Decodable().measure(Audio(samples, 16000), None, promise(1.0))
 
     assert changed(0.0, 0.123456, -1.0, 1.0, 0.99999, 1 - 2**-15) == 0
-    assert changed(1.001, 0.5, -1.5) == 2
+    assert changed(1.0001, 0.5, -1.5) == 2
     assert changed() == 1
 
 
@@ -229,6 +229,9 @@ def test_level_and_silence_see_speech_and_pauses_apart() -> None:
     )
     assert silence.measure(audio, None, promise(3.0)) < 0.05
     assert silence.measure(padded, None, promise(9.0)) == pytest.approx(2 / 3, abs=0.03)
+    tone = (0.3 * np.sin(np.arange(48000) * 0.1)).astype(np.float32)
+    rms_db = 20 * np.log10(0.3 / np.sqrt(2))
+    assert level.measure(Audio(tone, 16000), None, promise(3.0)) == pytest.approx(rms_db, abs=0.1)
     nothing = Audio(np.zeros(16000, np.float32), 16000)
     assert level.measure(nothing, None, promise(1.0)) == SILENCE_DB
     assert silence.measure(nothing, None, promise(1.0)) == 1
