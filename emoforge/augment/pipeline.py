@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -93,6 +93,8 @@ def augment(
     progress = progress or Progress()
     parts = Parts.of(config)
     with Workspace.open(config.workspace, config.audio_root, write=True) as workspace:
+        # The location as it may be shown: without a database's password.
+        config = replace(config, workspace=workspace.location)
         _check(workspace, config)
         run = workspace.start_run(plain(config), _versions())
         imported, left_out = import_sources(workspace, config, progress)
