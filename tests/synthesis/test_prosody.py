@@ -65,7 +65,7 @@ def test_targets() -> None:
     sad = replace(CLIP, label=Label.of("sad", BASIC4))
     assert generator.plan(sad, rng_for(1))["emotion"] == "sad"
     with pytest.raises(ConfigError, match="did you mean 'sad'"):
-        Prosody(targets=["sadd"]).plan(CLIP, rng_for(1))
+        Prosody(targets=["sadd"])
     with pytest.raises(LabelError, match="basic4"):
         Prosody(targets=["calm"]).plan(CLIP, rng_for(1))
 
@@ -124,7 +124,10 @@ def test_angry_is_higher_and_livelier_than_sad(short_clips: list[Clip]) -> None:
         assert difference == pytest.approx(asked[name], rel=0.4)
 
 
-@pytest.mark.parametrize("options", [{"change": 1.5}, {"strength": (-1, 1)}, {"variation": -0.1}])
+@pytest.mark.parametrize(
+    "options",
+    [{"change": 1.5}, {"strength": (-1, 1)}, {"variation": -0.1}, {"profile": "/none.yaml"}],
+)
 def test_bad_options(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         create("generator", "prosody", options)

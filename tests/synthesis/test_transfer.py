@@ -9,7 +9,7 @@ from emoforge.audio import Audio, level_db
 from emoforge.clip import Clip
 from emoforge.errors import AudioError, ConfigError
 from emoforge.synthesis.prosody import FACTORS, LIMITS, Controls, World, analyse, measure, transfer
-from emoforge.synthesis.prosody.transfer import PEAK
+from emoforge.synthesis.prosody.controls import PEAK
 
 
 @pytest.fixture(scope="module")

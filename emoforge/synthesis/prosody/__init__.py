@@ -1,5 +1,6 @@
 """Prosody: what is measured of it, how emotions change it, and changing it."""
 
+from emoforge.synthesis.prosody.controls import CONTROLS, FACTORS, LIMITS, Controls, transfer
 from emoforge.synthesis.prosody.features import FEATURES, Features, measure
 from emoforge.synthesis.prosody.profile import (
     EmotionProfile,
@@ -9,7 +10,6 @@ from emoforge.synthesis.prosody.profile import (
     load_profile,
     measure_profile,
 )
-from emoforge.synthesis.prosody.transfer import CONTROLS, FACTORS, LIMITS, Controls, transfer
 from emoforge.synthesis.prosody.world import World, analyse, synthesise
 
 __all__ = [

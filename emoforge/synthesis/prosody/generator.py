@@ -11,8 +11,8 @@ from emoforge.clip import Clip
 from emoforge.component import Family, Generator, Params, Promise, Requirement
 from emoforge.errors import ConfigError, SkipClip
 from emoforge.label import Label, Scheme
+from emoforge.synthesis.prosody.controls import Controls, transfer
 from emoforge.synthesis.prosody.profile import Profile, load_profile
-from emoforge.synthesis.prosody.transfer import Controls, transfer
 from emoforge.synthesis.prosody.world import SHORTEST
 
 LONGEST = 60.0
@@ -46,6 +46,9 @@ class Prosody(Generator):
         if not 0 <= self.change <= 1:
             raise ConfigError(f"prosody: change is a probability, got {self.change}")
         check_amounts(self.name, self.strength, self.variation)
+        profile = load_profile(self.profile)  # an error in it comes before the run, not within
+        for emotion in self.targets:
+            profile.shift("neutral", emotion)  # ConfigError for an unknown one
 
     def plan(self, clip: Clip, rng: np.random.Generator) -> Params:
         profile = load_profile(self.profile)
@@ -54,7 +57,11 @@ class Prosody(Generator):
         if not SHORTEST <= clip.duration <= LONGEST:
             raise SkipClip(f"is {clip.duration:.2f} s long, not {SHORTEST} to {LONGEST:.0f} s")
         emotion, strength = clip.emotion, 0.0
-        others = [e for e in self._targets(profile, clip.label.scheme) if e != clip.emotion]
+        scheme = clip.label.scheme
+        for target in self.targets:
+            scheme.index(target)  # LabelError for one that the scheme does not have
+        targets = self.targets or shared_emotions(profile, scheme)
+        others = [target for target in targets if target != clip.emotion]
         if others and rng.random() < self.change:
             emotion = str(rng.choice(others))
             strength = round(float(rng.uniform(self.strength[0], self.strength[1])), 4)
@@ -69,12 +76,6 @@ class Prosody(Generator):
 
     def apply(self, clip: Clip, params: Params) -> Audio:
         return transfer(clip.read(), Controls(**params["controls"]))
-
-    def _targets(self, profile: Profile, scheme: Scheme) -> list[str]:
-        for emotion in self.targets:
-            profile.shift("neutral", emotion)  # raises ConfigError for an unknown one
-            scheme.index(emotion)
-        return shared_emotions(profile, scheme) if not self.targets else list(self.targets)
 
 
 def shared_emotions(profile: Profile, scheme: Scheme) -> list[str]:

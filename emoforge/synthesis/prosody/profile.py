@@ -16,9 +16,9 @@ import numpy as np
 from emoforge.clip import Clip
 from emoforge.component import rng_for
 from emoforge.errors import AudioError, ConfigError, CorpusError, nearest
+from emoforge.synthesis.prosody.controls import CONTROLS, FACTORS, Controls
 from emoforge.synthesis.prosody.energy import Floats
 from emoforge.synthesis.prosody.features import FEATURES, measure
-from emoforge.synthesis.prosody.transfer import CONTROLS, FACTORS, Controls
 
 DEFAULT = Path(__file__).parent / "profiles" / "default.yaml"
 """The profile that emoforge ships."""

@@ -1,6 +1,7 @@
 """The `espeak` generator: the clip's text, spoken by espeak-ng with an emotion's prosody."""
 
 import importlib.metadata
+import importlib.util
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -61,10 +62,13 @@ class Espeak(Generator):
                 f"espeak: no emotion '{self.emotion}': {nearest(self.emotion, _EMOTION)}"
             )
         check_amounts(self.name, self.strength, self.variation)
+        load_profile(self.profile)  # an error in it comes before the run, not within
 
     @property
     def weights(self) -> str:
         """espeak-ng's voices change with its version."""
+        if importlib.util.find_spec("espeakng_loader") is None:
+            return ""
         return digest("espeakng-loader", importlib.metadata.version("espeakng-loader"))
 
     def plan(self, clip: Clip, rng: np.random.Generator) -> Params:
