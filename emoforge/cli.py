@@ -296,3 +296,84 @@ def leakage(workspace: Folder, as_json: Json = False, audio_root: AudioRoot = No
         typer.echo(f"For your information: {shared} are said in several splits.")
     if not result.ok:
         raise typer.Exit(1)
+
+
+@judge.command("train")
+def judge_train(
+    overrides: Overrides = None, as_json: Json = False, config_dir: ConfigDir = None
+) -> None:
+    """Train a judge on a labelled corpus, and measure it on speakers that it has not met.
+
+    Example: emoforge judge train corpus.manifest=all.csv out=mine.safetensors
+
+    Use it with: emoforge augment judge.path=mine.safetensors …
+    """
+    from emoforge.augment import JudgeTraining, train
+    from emoforge.config import compose
+
+    with _interruptible():
+        result = train(compose("judge_train", overrides or [], JudgeTraining, config_dir))
+    if as_json:
+        _print(result)
+        return
+    for scheme, measured in result["evaluation"].items():
+        if not isinstance(measured, dict) or "held_out_speakers" not in measured:
+            continue
+        rows = [
+            [corpus, f"{table['uar']['value']:.3f}", f"{table['macro_f1']['value']:.3f}"]
+            for corpus, table in measured["held_out_speakers"].items()
+        ]
+        _table(f"Held-out speakers, {scheme}", ["corpus", "UAR", "macro-F1"], rows)
+    typer.echo(f"weights: {result['weights']} ({result['clips']} clips)")
+
+
+@judge.command("score")
+def judge_score(
+    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
+    weights: Annotated[str, typer.Option(help="Weights; those of the package if not set.")] = "",
+    scheme: Annotated[str, typer.Option(help="A scheme of the judge.")] = "basic4",
+    as_json: Json = False,
+) -> None:
+    """What the embedded judge hears in audio files."""
+    from emoforge.errors import AudioError
+    from emoforge.selection.judges import EmbeddedJudge, score_files
+
+    heard = score_files(EmbeddedJudge(path=weights), files, scheme)
+    if as_json:
+        _print(
+            {
+                str(file): {"error": str(found)} if isinstance(found, AudioError) else found
+                for file, found in heard.items()
+            }
+        )
+        return
+    for file, found in heard.items():
+        if isinstance(found, AudioError):
+            typer.echo(f"{file}: {found}", err=True)
+        else:
+            best = sorted(found, key=found.__getitem__, reverse=True)
+            typer.echo(f"{file}: " + ", ".join(f"{name} {found[name]:.2f}" for name in best))
+
+
+@prosody.command("profile")
+def prosody_profile(
+    overrides: Overrides = None, as_json: Json = False, config_dir: ConfigDir = None
+) -> None:
+    """Measure how each emotion sounds beside the same speaker's neutral, and write it as YAML.
+
+    Example: emoforge prosody profile corpus.manifest=all.csv out=profile.yaml
+    """
+    import dataclasses
+
+    from emoforge.augment import ProfileMeasurement, measure_prosody
+    from emoforge.config import compose
+
+    config = compose("profile", overrides or [], ProfileMeasurement, config_dir)
+    with _interruptible():
+        profile = measure_prosody(config)
+    if as_json:
+        _print(dataclasses.asdict(profile))
+    else:
+        typer.echo(f"{config.out}: {', '.join(profile.emotions)}")
+        for what, why in profile.left_out.items():
+            typer.echo(f"left out {what}: {why}", err=True)

@@ -7,6 +7,7 @@ from emoforge.augment.export import Exported, Exporter
 from emoforge.augment.inspection import Inspection, inspect_workspace
 from emoforge.augment.job import AugmentConfig
 from emoforge.augment.leakage import audit_leakage
+from emoforge.augment.learning import JudgeTraining, ProfileMeasurement, measure_prosody, train
 from emoforge.augment.pipeline import Summary, augment, export_selection
 from emoforge.augment.replay import Replay, replay_candidate
 from emoforge.augment.report import write_report
@@ -18,6 +19,8 @@ __all__ = [
     "Exported",
     "Exporter",
     "Inspection",
+    "JudgeTraining",
+    "ProfileMeasurement",
     "Replay",
     "Summary",
     "audit_leakage",
@@ -27,8 +30,10 @@ __all__ = [
     "gate_candidates",
     "inspect_workspace",
     "judge_clips",
+    "measure_prosody",
     "read_corpus",
     "replay_candidate",
     "select_candidates",
+    "train",
     "write_report",
 ]

@@ -64,12 +64,29 @@ def import_corpus(workspace: Workspace, corpus: Corpus, progress: Progress) -> I
             workspace.add_recordings(found)
             usable += [clip for clip, _ in found]
             advance(len(batch))
+    _require(usable, problems)
+    return Imported(sorted(usable, key=lambda clip: clip.id), problems, len(new))
+
+
+def sound_clips(corpus: Corpus, progress: Progress) -> Imported:
+    """The usable clips of a corpus without a workspace, for what is learned from recordings."""
+    usable: list[Clip] = []
+    problems = list(corpus.problems)
+    with progress.stage("import", len(corpus.clips)) as advance:
+        for batch in _checked([(clip, "") for clip in corpus.clips]):
+            usable += [clip for clip, _ in batch if isinstance(clip, Clip)]
+            problems += [clip for clip, _ in batch if isinstance(clip, Problem)]
+            advance(len(batch))
+    _require(usable, problems)
+    return Imported(sorted(usable, key=lambda clip: clip.id), problems)
+
+
+def _require(usable: list[Clip], problems: list[Problem]) -> None:
     if not usable:
         reasons = "; ".join(f"{p.where}: {p.sentence}" for p in problems[:3])
         raise CorpusError(
             f"no clip of the corpus can be used ({reasons or 'none has a label in the scheme'})"
         )
-    return Imported(sorted(usable, key=lambda clip: clip.id), problems, len(new))
 
 
 def _state(clip: Clip) -> str:

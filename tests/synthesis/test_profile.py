@@ -12,6 +12,7 @@ from emoforge.clip import Clip
 from emoforge.component import rng_for
 from emoforge.errors import ConfigError, CorpusError
 from emoforge.label import Label
+from emoforge.progress import Progress
 from emoforge.synthesis.prosody import (
     FACTORS,
     FEATURES,
@@ -21,6 +22,8 @@ from emoforge.synthesis.prosody import (
     measure_profile,
     transfer,
 )
+
+QUIET = Progress(quiet=True)
 
 Pick = Callable[[str, str, int], list[Clip]]
 
@@ -53,7 +56,9 @@ def measured(pick: Pick, speakers: list[str], tmp_path_factory: pytest.TempPathF
     used += pick(speakers[0], "happy", 1) + pick(speakers[3], "sad", 1)
     broken = tmp_path_factory.mktemp("broken") / "text.wav"
     broken.write_text("no audio")
-    return measure_profile([*used, replace(used[0], id="broken", path=str(broken))], workers=1)
+    return measure_profile(
+        [*used, replace(used[0], id="broken", path=str(broken))], QUIET, workers=1
+    )
 
 
 def test_numbers_of_clips_and_speakers(measured: Profile) -> None:
@@ -97,9 +102,7 @@ def test_a_known_shift_is_measured(pick: Pick, speakers: list[str], tmp_path: Pa
                 write_flac(path, audio)
                 label = Label.of(emotion)
                 used.append(replace(clip, id=path.stem, path=str(path), label=label))
-    seen: list[tuple[int, int]] = []
-    profile = measure_profile(used, lambda done, total: seen.append((done, total)), workers=1)
-    assert seen[-1] == (len(used), len(used))
+    profile = measure_profile(used, QUIET, workers=1)
     found = profile.emotions["angry"].statistics
     for name in ("f0_level", "energy", "tilt"):
         assert found[name].mean == pytest.approx(getattr(known, name), abs=1.0)
@@ -114,7 +117,7 @@ def test_a_known_shift_is_measured(pick: Pick, speakers: list[str], tmp_path: Pa
 
 def test_workers_do_not_change_the_result(pick: Pick, speakers: list[str]) -> None:
     used = [c for s in speakers[:3] for e in ("neutral", "sad") for c in pick(s, e, 1)]
-    assert measure_profile(used, workers=1) == measure_profile(used, workers=2)
+    assert measure_profile(used, QUIET, workers=1) == measure_profile(used, QUIET, workers=2)
 
 
 def test_saved_and_loaded(measured: Profile, tmp_path: Path) -> None:
@@ -141,7 +144,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def test_nothing_to_measure() -> None:
     with pytest.raises(CorpusError, match="neutral"):
-        measure_profile([], workers=1)
+        measure_profile([], QUIET, workers=1)
 
 
 def test_the_shipped_profile() -> None:

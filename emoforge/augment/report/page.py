@@ -1,9 +1,9 @@
 """The report as one HTML file: reads the workspace, counts, and fills the template."""
 
-import shlex
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from emoforge.augment.report import figures
 from emoforge.augment.report.evidence import gather
 from emoforge.augment.report.listening import LONGEST_S, cards
 from emoforge.augment.report.qualification import qualification
-from emoforge.augment.report.reproduce import command
+from emoforge.augment.report.reproduce import command, replay_command
 from emoforge.errors import WorkspaceError
 from emoforge.label import SCHEMES
 from emoforge.workspace import Workspace
@@ -51,14 +51,14 @@ def write_report(workspace: Workspace, out: Path) -> Path:
     """
     # Half a surrogate pair cannot be written as UTF-8.
     html = render(workspace, datetime.now(UTC)).encode("utf-8", errors="replace")
-    partial = out.with_name(f".{out.name}.part")
+    unfinished = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
-            partial.write_bytes(html)
-            partial.replace(out)
+            unfinished.write_bytes(html)
+            unfinished.replace(out)
         finally:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceError(f"{out}: the report cannot be written ({error.strerror})") from error
     return out
@@ -90,7 +90,7 @@ def render(workspace: Workspace, now: datetime) -> str:
         location=workspace.location,
         now=_date(now),
         sections=_SECTIONS,
-        shell=shlex.quote,
+        replay=partial(replay_command, workspace.location, config.get("audio_root")),
         longest_s=LONGEST_S,
         inspection=inspection,
         corpora=corpora,

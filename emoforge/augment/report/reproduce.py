@@ -6,11 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emoforge.augment.job import AugmentConfig
-from emoforge.config import choices, compose, plain
+from emoforge.config import compose, plain
 from emoforge.errors import ConfigError
 
 _BARE = re.compile(r"[A-Za-z0-9_./:-]+")
 _NOT_TEXT = re.compile(r"(?i)null|true|false|nan|[+-]?inf|[+-]?[\d_]*\.?[\d_]*(e[+-]?\d+)?")
+
+
+_OPENED = ("root", "manifest")
+
+# Keys under these may be written as they are; any other dotted key may be new to its choice.
+_OPEN = ("generators", "gates", "judge", "selector")
 
 
 def command(config: Mapping[str, Any]) -> str | None:
@@ -18,31 +24,45 @@ def command(config: Mapping[str, Any]) -> str | None:
 
     The command is proven: it is composed again, and must give `config`.
     """
-    if "corpus" not in config or "generators" not in config:
+    if not {"corpus", "generators", "workspace"} <= set(config):
         return None
-    overrides = [
-        f"{group}={name}"
-        for group in ("corpus", "judge", "selector", "runner")
-        if (name := str(config.get(group, {}).get("name"))) in choices(group)
-    ]
+    corpus = config["corpus"]
+    overrides = [f"corpus={corpus.get('name')}"]
+    # What a choice leaves open (`???`) is set before anything can be composed.
+    overrides += [f"corpus.{key}={_value(corpus[key])}" for key in _OPENED if corpus.get(key)]
+    overrides += [f"workspace={_value(config['workspace'])}"]
     overrides += [f"generators=[{','.join(config['generators'])}]"]
     try:
-        # What a choice leaves open (`???`) is set before the rest can be compared.
-        overrides += [f"workspace={_value(config['workspace'])}"]
-        overrides += [
-            f"corpus.{key}={_value(config['corpus'][key])}"
-            for key in ("root", "manifest")
-            if config["corpus"].get(key)
+        base = plain(compose("augment", overrides, AugmentConfig))
+        other = [
+            f"{group}={config[group].get('name')}"
+            for group in ("judge", "selector", "runner")
+            if base[group].get("name") != config[group].get("name")
         ]
-        base = dict(_leaves(plain(compose("augment", overrides, AugmentConfig))))
+        if other:
+            overrides += other
+            base = plain(compose("augment", overrides, AugmentConfig))
+        same = dict(_leaves(base))
         overrides += [
-            f"++{key}={_value(value)}" for key, value in _leaves(config) if base.get(key) != value
+            f"{_prefix(key)}{key}={_value(value)}"
+            for key, value in _leaves(config)
+            if key not in same or same[key] != value
         ]
         if plain(compose("augment", overrides, AugmentConfig)) != config:
             return None
     except ConfigError:
         return None
     return shlex.join(["emoforge", "augment", *overrides])
+
+
+def replay_command(workspace: str, audio_root: str | None, candidate: str) -> str:
+    """`emoforge replay …` for the shell."""
+    root = ["--audio-root", audio_root] if audio_root else []
+    return shlex.join(["emoforge", "replay", workspace, candidate[:12], *root])
+
+
+def _prefix(key: str) -> str:
+    return "" if "." not in key or key.startswith(tuple(f"{name}." for name in _OPEN)) else "++"
 
 
 def _leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

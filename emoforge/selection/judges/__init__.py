@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from emoforge.selection.judges.embedded import EmbeddedJudge
+from emoforge.selection.judges.files import score_files
 from emoforge.selection.judges.judge import Judge, Scores
 from emoforge.selection.judges.recipe import Recipe
 
@@ -17,6 +18,7 @@ __all__ = [
     "Recipe",
     "Scores",
     "evaluate_judge",
+    "score_files",
     "train_judge",
     "write_card",
 ]

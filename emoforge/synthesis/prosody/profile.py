@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, astuple, dataclass, field
@@ -16,6 +16,7 @@ import numpy as np
 from emoforge.clip import Clip
 from emoforge.component import rng_for
 from emoforge.errors import AudioError, ConfigError, CorpusError, nearest
+from emoforge.progress import Progress
 from emoforge.synthesis.prosody.controls import CONTROLS, FACTORS, Controls
 from emoforge.synthesis.prosody.energy import Floats
 from emoforge.synthesis.prosody.features import FEATURES, measure
@@ -187,7 +188,7 @@ def load_profile(path: str = "") -> Profile:
 
 def measure_profile(
     clips: Sequence[Clip],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress,
     workers: int | None = None,
 ) -> Profile:
     """Measure each emotion of `clips` relative to the same speaker's neutral.
@@ -195,7 +196,7 @@ def measure_profile(
     A clip that cannot be measured, a speaker without neutral clips and an emotion of fewer than
     `FEWEST_SPEAKERS` speakers are left out and named. Raises CorpusError if nothing remains.
 
-    progress: called with (clips done, clips in all). workers: processes, all cores by default.
+    workers: processes, all cores by default.
     """
     features, left_out = _measure_all(clips, progress, workers or os.cpu_count() or 1)
     left_out |= _drop_normalised_levels(clips, features)
@@ -230,7 +231,7 @@ def measure_profile(
 
 
 def _measure_all(
-    clips: Sequence[Clip], progress: Callable[[int, int], None] | None, workers: int
+    clips: Sequence[Clip], progress: Progress, workers: int
 ) -> tuple[dict[str, Floats], dict[str, str]]:
     """Features by clip id (`FACTORS` as logarithms), and why other clips have none."""
     features, left_out = {}, {}
@@ -242,13 +243,13 @@ def _measure_all(
                 ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
             )
             results = pool.map(_measure, clips, chunksize=16)
-        for done, (clip, result) in enumerate(zip(clips, results, strict=True), 1):
+        advance = stack.enter_context(progress.stage("measure", len(clips)))
+        for clip, result in zip(clips, results, strict=True):
             if isinstance(result, str):
                 left_out[clip.id] = result
             else:
                 features[clip.id] = result
-            if progress:
-                progress(done, len(clips))
+            advance(1)
     return features, left_out
 
 
