@@ -129,7 +129,7 @@ class Promise:
     """What a planned candidate is going to be, known before it is made.
 
     label: the emotion that it is meant to carry; duration: expected seconds;
-    speaker: whose voice it has; text: what is said.
+    speaker, gender: whose voice it has; text: what is said.
     """
 
     label: Label
@@ -137,6 +137,7 @@ class Promise:
     duration: float
     text: str | None
     language: str | None
+    gender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,9 @@ class Generator(Component):
 
     def promise(self, clip: Clip, params: Params) -> Promise:
         """What the candidate will be; by default all that the source is."""
-        return Promise(clip.label, clip.speaker, clip.duration, clip.text, clip.language)
+        return Promise(
+            clip.label, clip.speaker, clip.duration, clip.text, clip.language, clip.gender
+        )
 
     def planned(self, clip: Clip, params: Params) -> Plan:
         """The plan with its id: a digest of all that its samples depend on, and nothing else.

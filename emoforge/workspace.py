@@ -113,6 +113,7 @@ _PLAN = sa.Table(
     sa.Column("duration", sa.Float, nullable=False),
     sa.Column("text", _TEXT),
     sa.Column("language", _TEXT),
+    sa.Column("gender", _TEXT),
 )
 _OUTCOME = sa.Table(
     "outcome",
@@ -965,12 +966,18 @@ def _plan_row(plan: Plan) -> dict[str, Any]:
         "duration": plan.promise.duration,
         "text": plan.promise.text,
         "language": plan.promise.language,
+        "gender": plan.promise.gender,
     }
 
 
 def _plan(row: Any) -> Plan:
     promise = Promise(
-        Label.from_dict(json.loads(row.label)), row.speaker, row.duration, row.text, row.language
+        Label.from_dict(json.loads(row.label)),
+        row.speaker,
+        row.duration,
+        row.text,
+        row.language,
+        row.gender,
     )
     return Plan(
         row.id, row.generator, row.version, row.weights, row.parent, json.loads(row.params), promise

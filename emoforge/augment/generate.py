@@ -88,7 +88,7 @@ def candidate_clip(parent: Clip, plan: Plan, audio: Audio, path: str, digest: st
         corpus=parent.corpus,
         text=plan.promise.text,
         language=plan.promise.language,
-        gender=parent.gender,
+        gender=plan.promise.gender,
         split=parent.split,
         licence=parent.licence,
         lineage=Lineage(

@@ -165,7 +165,9 @@ def _plans(clip: Clip, generator: str, hostile: str) -> list[Plan]:
                 "",
                 clip.id,
                 params,
-                Promise(clip.label, clip.speaker, clip.duration, clip.text, clip.language),
+                Promise(
+                    clip.label, clip.speaker, clip.duration, clip.text, clip.language, clip.gender
+                ),
             )
         )
     return plans

@@ -72,7 +72,7 @@ class Prosody(Generator):
         kept = params["emotion"] == clip.emotion
         label = clip.label if kept else Label.of(params["emotion"], clip.label.scheme)
         duration = clip.duration / params["controls"]["rate"]
-        return Promise(label, clip.speaker, duration, clip.text, clip.language)
+        return Promise(label, clip.speaker, duration, clip.text, clip.language, clip.gender)
 
     def apply(self, clip: Clip, params: Params) -> Audio:
         return transfer(clip.read(), Controls(**params["controls"]))

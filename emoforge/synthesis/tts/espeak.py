@@ -98,6 +98,7 @@ class Espeak(Generator):
             / params["controls"]["rate"],
             text=clip.text,
             language=clip.language,
+            gender="female" if params["voice"].rpartition("+")[2].startswith("f") else "male",
         )
 
     def apply(self, clip: Clip, params: Params) -> Audio:
