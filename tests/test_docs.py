@@ -52,7 +52,12 @@ def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     here = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": f"{here}:{os.environ['PATH']}", "PYTHONPATH": str(tmp_path)}
+    return {
+        **os.environ,
+        "PATH": f"{here}:{os.environ['PATH']}",
+        "PYTHONPATH": str(tmp_path),
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +65,7 @@ def database(postgresql: str) -> str:
     return postgresql.format(database="postgres")
 
 
+@pytest.mark.timeout(900)  # a dozen commands with runs in them
 def test_the_guide(
     tmp_path: Path, environment: dict[str, str], shared: Path, database: str
 ) -> None:
