@@ -49,8 +49,9 @@ class Signal(Generator):
 
     A SER model is less lenient. An SVM on eGeMAPS, trained on 732 clips of RAVDESS and EmoDB and
     a chain of each, had UAR 0.74 on 150 clips of nine other speakers and, on the same clips
-    after one operation, 0.72 (speed), 0.67 (tempo), 0.66 (noise), 0.65 (reverb) and 0.55 (band, then down to 2.5 kHz),
-    give or take 0.04; noise at 0 to 5 dB left 0.45. So each candidate is for the judge to decide.
+    after one operation, 0.72 (speed), 0.67 (tempo), 0.66 (noise), 0.65 (reverb) and 0.55 (band,
+    whose low-pass then went down to 2.5 kHz), give or take 0.04; noise at 0 to 5 dB left 0.45.
+    So each candidate is for the judge to decide.
     """
 
     name: ClassVar[str] = "signal"
