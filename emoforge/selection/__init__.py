@@ -2,7 +2,7 @@
 
 from emoforge.selection.fingerprint import fingerprint
 from emoforge.selection.gates import Decodable, Duplicate, Gate, first_rejection, measure_all
-from emoforge.selection.judges.judge import Judge, Scores
+from emoforge.selection.judges import Judge, Scores
 from emoforge.selection.selector import ScoredCandidate, Selector, TopK
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from emoforge.synthesis.prosody.controls import CONTROLS, FACTORS, LIMITS, Controls, transfer
 from emoforge.synthesis.prosody.features import FEATURES, Features, measure
+from emoforge.synthesis.prosody.generator import check_amounts, shared_emotions
 from emoforge.synthesis.prosody.profile import (
     EmotionProfile,
     Profile,
@@ -25,9 +26,11 @@ __all__ = [
     "Statistic",
     "World",
     "analyse",
+    "check_amounts",
     "load_profile",
     "measure",
     "measure_profile",
+    "shared_emotions",
     "synthesise",
     "transfer",
 ]

@@ -15,8 +15,13 @@ from emoforge.clip import Clip
 from emoforge.component import Family, Generator, Params, Promise, Requirement, digest
 from emoforge.errors import ConfigError, SkipClip, nearest
 from emoforge.label import Label
-from emoforge.synthesis.prosody import Controls, load_profile, transfer
-from emoforge.synthesis.prosody.generator import check_amounts, shared_emotions
+from emoforge.synthesis.prosody import (
+    Controls,
+    check_amounts,
+    load_profile,
+    shared_emotions,
+    transfer,
+)
 from emoforge.synthesis.tts.libespeak import data_problem, say, voice_for, voices
 
 LONGEST_TEXT = 1000
@@ -44,7 +49,7 @@ class Espeak(Generator):
     """
 
     emotion: str = "keep"
-    strength: Sequence[float] = (0.8, 1.4)
+    strength: Sequence[float] = (0.7, 1.3)
     variation: float = 0.5
     profile: str = ""
 
