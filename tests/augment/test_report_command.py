@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoforge.augment.job import AugmentConfig
-from emoforge.augment.report.reproduce import _value, command
+from emoforge.augment.report.reproduce import _value, command, replay_command
 from emoforge.config import compose, plain
 
 
@@ -98,3 +98,10 @@ def test_values_survive_the_grammar_of_overrides(value: Any) -> None:
     text = f"++key={_value(value)}"
     (parsed,) = OverridesParser.create().parse_overrides([text])
     assert parsed.value() == value
+
+
+def test_replay_command_can_be_pasted() -> None:
+    line = replay_command("my folder/w", None, "0123456789abcdef" * 2)
+    assert shlex.split(line) == ["emoforge", "replay", "my folder/w", "0123456789ab"]
+    line = replay_command("postgresql://u@h/db", "s3://bucket/x", "0" * 32)
+    assert shlex.split(line)[-2:] == ["--audio-root", "s3://bucket/x"]
