@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Generic, Protocol, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 TaskItem = TypeVar("TaskItem", contravariant=True)
@@ -100,6 +102,7 @@ _worker_job: Job[Any, Any]
 def _start(job: Job[Any, Any]) -> None:
     global _worker_job
     _worker_job = job
+    threadpool_limits(1)  # workers share the cores; threads of each would only get in the way
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what an interrupt means
     threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
 
