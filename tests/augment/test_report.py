@@ -30,7 +30,7 @@ from emoforge.augment.assess import judge_key
 from emoforge.augment.inspection import inspect_workspace
 from emoforge.augment.report import write_report
 from emoforge.augment.report.evidence import Confusion, gather
-from emoforge.augment.report.listening import CLIPS, choose, encode_mp3
+from emoforge.augment.report.listening import CLIPS, _flat, choose, encode_mp3
 from emoforge.augment.report.page import render
 from emoforge.augment.report.qualification import qualification
 from emoforge.component import create, rng_for
@@ -402,3 +402,19 @@ def test_card_counts_only_for_the_very_weights(tmp_path: Path) -> None:
     assert qualification("another-judge", options, "basic4", ["emodb"]) is None
     (tmp_path / "card.json").write_text(json.dumps({**card, "digest": "of other weights"}))
     assert qualification(key, options, "basic4", ["emodb"]) is None
+
+
+def test_parameters_are_shown_short_and_flat() -> None:
+    params = {
+        "chain": [{"operation": "tempo", "factor": 0.123456}, {"operation": "gain"}],
+        "controls": {"rate": 1.0, "contour": list(range(50))},
+        "profile": None,
+    }
+    assert list(_flat(params)) == [
+        ("chain.1.factor", "0.1235"),
+        ("chain.1.operation", "tempo"),
+        ("chain.2.operation", "gain"),
+        ("controls.contour", "[0, 1, 2, 3, 4, 5, … 50 values]"),
+        ("controls.rate", "1"),
+        ("profile", "None"),
+    ]

@@ -72,7 +72,7 @@ class Scores:
     def rows(self) -> list[tuple[str, int, int, int]]:
         """(range of the bin, kept, rejected, open) for every bin that has clips."""
         return [
-            (f"{i / BINS:.2f} to {(i + 1) / BINS:.2f}", int(kept), int(rejected), int(undecided))
+            (f"{i / BINS:.2f}–{(i + 1) / BINS:.2f}", int(kept), int(rejected), int(undecided))
             for i, (kept, rejected, undecided) in enumerate(
                 zip(self.kept, self.rejected, self.open, strict=True)
             )

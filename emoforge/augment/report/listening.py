@@ -51,6 +51,7 @@ class Card:
     source: Clip
     source_sound: Sound
     text: str | None
+    language: str | None
     heard: tuple[tuple[str, float | None, float | None], ...]
     params: tuple[tuple[str, str], ...]
 
@@ -76,6 +77,7 @@ def cards(workspace: Workspace, basis: Basis, scheme: Scheme) -> list[Card]:
             source=clips[row.parent],
             source_sound=_sound(clips[row.parent]),
             text=plans[row.candidate].promise.text,
+            language=plans[row.candidate].promise.language,
             heard=_heard(scheme, heard.get(row.candidate, {}), heard.get(row.parent, {})),
             params=tuple(_flat(plans[row.candidate].params)),
         )
@@ -157,6 +159,8 @@ def _heard(
 def _flat(params: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
     """Nested parameters as (dotted name, short text), in name order."""
     for name, value in sorted(params.items()):
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = {str(place): item for place, item in enumerate(value, start=1)}
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         else:
