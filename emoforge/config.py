@@ -39,8 +39,14 @@ def compose(
     for override in overrides:
         if "=" not in override and not override.startswith("~"):
             raise ConfigError(f"'{override}' is not a setting; write key=value or group=choice")
-    search = [f"hydra.searchpath=[file://{config_dir.absolute()}]"] if config_dir else []
-    opened = [f"++{o}" if o.startswith(_OPEN) and "=" in o else o for o in overrides]
+    if config_dir and not config_dir.is_dir():
+        raise ConfigError(f"{config_dir}: there is no such folder of configurations")
+    search = (
+        [f"hydra.searchpath=[{_quoted(f'file://{config_dir.absolute()}')}]"] if config_dir else []
+    )
+    opened = [
+        f"++{o}" if o.startswith(_OPEN) and "=" in o else o for o in map(_plain_text, overrides)
+    ]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(_CONFIGS), version_base="1.3"):
@@ -53,6 +59,27 @@ def compose(
         raise ConfigError(_sentence(error, overrides)) from error
     assert isinstance(values, dict)
     return build(schema, {str(key): value for key, value in values.items()})
+
+
+def _plain_text(override: str) -> str:
+    """The override, with its value in quotes if Hydra would take it for something else.
+
+    Paths have `=` and commas in them; there are no sweeps here that commas could stand for.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key, _, value = override.partition("=")
+    try:
+        clear = not OverridesParser.create().parse_override(override).is_sweep_override()
+    except HydraException:
+        clear = False
+    return override if clear else f"{key}={_quoted(value)}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def build(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
@@ -99,7 +126,7 @@ def choices(group: str) -> list[str]:
 def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     """One line for the user out of Hydra's message of several."""
     text = str(error)
-    missing = re.search(r"Could not find '(\w+)/([^']+)'", text)
+    missing = re.search(r"Could not (?:find|load) '(\w+)/([^']+)'", text)
     if missing:
         group, choice = missing.groups()
         return f"there is no {group} '{choice}': {nearest(choice, choices(group))}"

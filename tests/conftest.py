@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
+
+# Time limits would fail on a busy machine; CI tries the same examples every time.
+settings.register_profile("emoforge", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("emoforge")
 
 
 @pytest.fixture(scope="session")
