@@ -25,6 +25,7 @@ class Controls:
 
     f0_level, f0_slope: semitones; energy: dB; tilt: dB an octave; breathiness: dB; all added.
     f0_range, rate, energy_range: factors.
+    Breathiness acts above 2 kHz or so: below, D4C hears hardly any noise to change.
     """
 
     f0_level: float = 0.0

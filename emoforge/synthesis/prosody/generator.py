@@ -26,14 +26,16 @@ class Prosody(Generator):
     change: probability that the emotion is changed; otherwise it is kept, and the prosody moves
         within the emotion's own spread.
     targets: emotions to change into; by default all that the profile and the clip's scheme have.
-    strength: range of the drawn share of the profile's shift from emotion to emotion.
+    strength: range of the drawn share of the profile's shift from emotion to emotion; 1 is the
+        mean over speakers, some of whom hardly changed. Of 14 neutral clips each, the embedded
+        judge heard happy in 36 % at 1 and 86 % at 1.5, sad in 7 % and 29 %.
     variation: share of the target emotion's spread that is drawn on top.
     profile: a profile's YAML file; by default the one that emoforge ships.
     """
 
     change: float = 0.5
     targets: Sequence[str] = ()
-    strength: Sequence[float] = (0.8, 1.4)
+    strength: Sequence[float] = (0.8, 1.6)
     variation: float = 0.5
     profile: str = ""
 
@@ -86,6 +88,6 @@ def shared_emotions(profile: Profile, scheme: Scheme) -> list[str]:
 def check_amounts(name: str, strength: Sequence[float], variation: float) -> None:
     """Raise ConfigError unless `strength` is a range and `variation` a share, both ≥ 0."""
     if len(strength) != 2 or not 0 <= strength[0] <= strength[1]:
-        raise ConfigError(f"{name}: strength is a range such as [0.8, 1.4], got {list(strength)}")
+        raise ConfigError(f"{name}: strength is a range such as [0.8, 1.6], got {list(strength)}")
     if variation < 0:
         raise ConfigError(f"{name}: variation must be ≥ 0, got {variation}")
