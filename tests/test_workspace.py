@@ -19,8 +19,6 @@ from emoforge.errors import WorkspaceBusyError, WorkspaceError
 from emoforge.label import BASIC4, Label
 from emoforge.workspace import (
     CATALOGUE,
-    LOCK,
-    SCHEMA,
     AudioStore,
     Decision,
     Judgement,
@@ -28,6 +26,8 @@ from emoforge.workspace import (
     Scored,
     Workspace,
 )
+from emoforge.workspace.database import LOCK
+from emoforge.workspace.tables import SCHEMA
 
 
 @dataclass(frozen=True)
