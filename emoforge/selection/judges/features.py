@@ -16,7 +16,7 @@ from emoforge.selection.judges.recipe import FeatureSettings
 RATE = 16000
 """Sampling rate that the judge hears, Hz."""
 
-POWER_FLOOR = 1e-7
+POWER_FLOOR = 1e-10
 """Added to every mel power, so that digital silence has a logarithm."""
 
 _SILENCE = 3.5 * math.log(10)
@@ -76,6 +76,7 @@ def spoken(log_mels: Tensor) -> slice:
 
 
 def heard_frames(samples: Tensor, settings: FeatureSettings) -> Tensor:
-    """What the network hears of 16 kHz samples [n]: log-mels [t, mels] without outer silence."""
-    log_mels = log_mel(power_spectrogram(samples, settings), mel_bank(settings))
-    return log_mels[spoken(log_mels)]
+    """What the network hears of 16 kHz samples [n]: log-mels [voices, t, mels], ends cut."""
+    banks = torch.stack([mel_bank(settings, math.exp(voice)) for voice in settings.voices])
+    log_mels = log_mel(power_spectrogram(samples, settings), banks)
+    return log_mels[:, spoken(log_mels[len(banks) // 2])]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -19,44 +19,51 @@ from emoforge.selection.judges.recipe import FeatureSettings, NetworkSettings
 
 FORMAT = 1
 
-_BATCH_FRAMES = 12288
-"""Frames heard at a time, about 200 s of speech: bounds memory."""
+_BATCH_FRAMES = 24576
+"""Frames heard at a time, in all voices: bounds memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A network with what turns audio into its input, and its output into probabilities.
+    """Networks with what turns audio into their input, and their output into probabilities.
 
+    networks: their logits are averaged, and their embeddings stand one after the other.
     temperatures: by scheme name; logits are divided by it before the softmax.
     about: recipe, data and licence, as plain JSON values.
     """
 
-    network: Network
+    networks: tuple[Network, ...]
     features: FeatureSettings
     sizes: NetworkSettings
     schemes: tuple[Scheme, ...]
     temperatures: Mapping[str, float]
     about: Mapping[str, Any]
 
-    def hear(self, log_mels: Sequence[Tensor]) -> list[Heard]:
-        """Logits [classes] and embedding [d] of each log-mel [t, mels], on the CPU.
+    def hear(self, clips: Sequence[Tensor]) -> list[Heard]:
+        """Logits [classes] and embedding [d] of each clip's log-mels [voices, t, mels].
 
-        Clips of one padded length are heard together; the answer does not depend on which.
+        Means over voices and networks, on the CPU. Clips of one padded length are heard together;
+        the answer does not depend on which.
         """
-        device = next(self.network.parameters()).device
+        device = next(self.networks[0].parameters()).device
         heard: dict[int, Heard] = {}
-        for indices in _batches([len(x) for x in log_mels]):
-            frames, lengths = normalised([log_mels[i] for i in indices])
+        for indices in _batches(clips):
+            voices = len(clips[indices[0]])
+            frames, lengths = normalised([voice for i in indices for voice in clips[i]])
             # TF32 would round differently in another batch size.
             exact = torch.backends.cudnn.flags(allow_tf32=False) if device.type == "cuda" else None
             with torch.inference_mode(), exact or nullcontext():
-                logits, embeddings = self.network(frames.to(device), lengths.to(device))
-            logits = {name: values.cpu() for name, values in logits.items()}
-            for i, row, embedding in zip(
-                indices, range(len(indices)), embeddings.cpu(), strict=True
-            ):
-                heard[i] = Heard({name: values[row] for name, values in logits.items()}, embedding)
-        return [heard[i] for i in range(len(log_mels))]
+                frames, lengths = frames.to(device), lengths.to(device)
+                answers = [network(frames, lengths) for network in self.networks]
+            logits = {
+                s.name: torch.stack([_mean(a.logits[s.name], voices) for a in answers]).mean(0)
+                for s in self.schemes
+            }
+            embeddings = torch.cat([_mean(a.embedding, voices) for a in answers], 1)
+            for row, i in enumerate(indices):
+                own = {name: values[row] for name, values in logits.items()}
+                heard[i] = Heard(own, embeddings[row])
+        return [heard[i] for i in range(len(clips))]
 
     def save(self, path: Path) -> None:
         """Write the safetensors file under a temporary name, then rename it."""
@@ -65,13 +72,15 @@ class Model:
         header = {
             "format": FORMAT,
             "features": dataclasses.asdict(self.features),
+            "networks": len(self.networks),
             "network": dataclasses.asdict(self.sizes),
             "schemes": {scheme.name: scheme.classes for scheme in self.schemes},
             "temperatures": dict(self.temperatures),
             "about": dict(self.about),
         }
         # The memory layout is the machine's affair; the file has plain contiguous arrays.
-        weights = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        state = torch.nn.ModuleList(self.networks).state_dict()
+        weights = {name: values.detach().cpu().contiguous() for name, values in state.items()}
         partial = path.with_name(f".{path.name}.part")
         partial.write_bytes(save(weights, {"judge": canonical_json(header)}))
         partial.replace(path)
@@ -91,16 +100,17 @@ class Model:
                     f"this emoforge reads format {FORMAT}"
                 )
             schemes = tuple(Scheme(name, tuple(c)) for name, c in header["schemes"].items())
-            features = FeatureSettings(**header["features"])
-            sizes = NetworkSettings(
-                **{**header["network"], "channels": tuple(header["network"]["channels"])}
-            )
+            features = FeatureSettings(**_with_tuples(header["features"]))
+            sizes = NetworkSettings(**_with_tuples(header["network"]))
             # Built without storage, so that no random numbers are drawn only to be overwritten.
             with torch.device("meta"):
-                network = Network(features.mels, {s.name: len(s.classes) for s in schemes}, sizes)
-            network.load_state_dict(weights, assign=True)
+                networks = torch.nn.ModuleList(
+                    Network(features.mels, {s.name: len(s.classes) for s in schemes}, sizes)
+                    for _ in range(header["networks"])
+                )
+            networks.load_state_dict(weights, assign=True)
             return cls(
-                network.to(device).eval(),
+                tuple(cast(Network, network) for network in networks.to(device).eval()),
                 features,
                 sizes,
                 schemes,
@@ -117,13 +127,22 @@ class Model:
             ) from error
 
 
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _batches(clips: Sequence[Tensor]) -> list[list[int]]:
     """Indices in groups of one padded length, at most `_BATCH_FRAMES` frames or one clip each."""
     by_length: dict[int, list[int]] = {}
-    for i, length in enumerate(lengths):
-        by_length.setdefault(-(-length // GRID) * GRID, []).append(i)
+    for i, clip in enumerate(clips):
+        by_length.setdefault(-(-clip.shape[1] // GRID) * GRID, []).append(i)
     batches = []
     for padded, indices in by_length.items():
-        size = max(1, _BATCH_FRAMES // padded)
+        size = max(1, _BATCH_FRAMES // (padded * len(clips[0])))
         batches += [indices[k : k + size] for k in range(0, len(indices), size)]
     return batches
+
+
+def _mean(values: Tensor, voices: int) -> Tensor:
+    """Mean over each clip's voices: [clips · voices, d] to [clips, d], on the CPU."""
+    return values.view(-1, voices, values.shape[1]).mean(1).cpu()

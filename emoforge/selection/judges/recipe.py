@@ -9,6 +9,8 @@ class FeatureSettings:
     """How audio becomes log-mel frames.
 
     window, hop, fft: samples at 16 kHz; mels: number of bands; low, high: their range in Hz.
+    voices: a clip is heard once with its frequency axis stretched by exp(each of these), and the
+        answers are averaged; the middle one is the clip as it is.
     """
 
     window: int = 640
@@ -17,6 +19,7 @@ class FeatureSettings:
     mels: int = 80
     low: float = 50.0
     high: float = 7600.0
+    voices: tuple[float, ...] = (-0.15, 0.0, 0.15)
 
     @property
     def bins(self) -> int:
@@ -62,6 +65,7 @@ class Recipe:
     """A judge's training.
 
     schemes: one head each; a clip without a counterpart in a scheme teaches the other heads.
+    networks: how many are trained, from different seeds; their answers are averaged.
     epochs: passes over as many clips as there are; fixed, there is no early stopping.
     crop: frames of a training example.
     averaging: decay of the running mean of the weights, which is what is kept.
@@ -72,6 +76,7 @@ class Recipe:
     features: FeatureSettings = field(default_factory=FeatureSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     perturbation: Perturbation = field(default_factory=Perturbation)
+    networks: int = 1
     epochs: int = 36
     batch: int = 32
     crop: int = 128

@@ -24,7 +24,7 @@ from emoforge.selection.judges.recipe import Perturbation, Recipe
 _WARM_UP = 0.15
 """Share of the steps in which the learning rate rises; then it falls as a cosine."""
 
-_SILENT = -16.0
+_SILENT = -23.0
 """Log-power of frames after a clip's end, about that of digital silence."""
 
 
@@ -44,7 +44,11 @@ def train_judge(
         given.
     """
     examples = load_examples(clips, recipe, progress)
-    network = fit(examples, recipe, seed, out.with_suffix(".part"), device, progress)
+    checkpoints = [out.with_suffix(f".part{number}") for number in range(recipe.networks)]
+    networks = [
+        fit(examples, recipe, (seed, number), checkpoint, device, progress)
+        for number, checkpoint in enumerate(checkpoints)
+    ]
     about = {
         "recipe": dataclasses.asdict(recipe),
         "seed": seed,
@@ -54,7 +58,7 @@ def train_judge(
         "licences": sorted({clip.licence for clip in examples.clips if clip.licence}),
     }
     model = Model(
-        network,
+        tuple(networks),
         recipe.features,
         recipe.network,
         tuple(scheme(name) for name in recipe.schemes),
@@ -62,14 +66,15 @@ def train_judge(
         about,
     )
     model.save(out)
-    out.with_suffix(".part").unlink()
+    for checkpoint in checkpoints:
+        checkpoint.unlink()
     return model
 
 
 def fit(
     examples: Examples,
     recipe: Recipe,
-    seed: int,
+    seed: tuple[int, ...],
     checkpoint: Path | None,
     device: str,
     progress: Progress,
@@ -81,7 +86,7 @@ def fit(
     identity = digest(dataclasses.asdict(recipe), seed, [clip.id for clip in examples.clips])
     devices = [device] if device != "cpu" else []
     with torch.random.fork_rng(devices):
-        torch.manual_seed(_seed(identity, "weights"))
+        torch.manual_seed(_seed(seed, "weights"))
         network = Network(
             recipe.features.mels,
             {name: len(scheme(name).classes) for name in recipe.schemes},
@@ -108,13 +113,13 @@ def fit(
     with progress.stage("train", recipe.epochs) as advance:
         advance(done)
         for epoch in range(done, recipe.epochs):
-            rng = torch.Generator().manual_seed(_seed(identity, epoch))
+            rng = torch.Generator().manual_seed(_seed(seed, "examples", epoch))
             order = torch.multinomial(
                 weights, per_epoch * recipe.batch, replacement=True, generator=rng
             )
             # Dropout draws from the global generator and takes no other.
             with torch.random.fork_rng(devices):
-                torch.manual_seed(_seed(identity, "dropout", epoch))
+                torch.manual_seed(_seed(seed, "dropout", epoch))
                 for k in range(per_epoch):
                     step = epoch * per_epoch + k
                     chosen = order[k * recipe.batch : (k + 1) * recipe.batch]
