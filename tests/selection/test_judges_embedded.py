@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from emoforge.audio import read
 from emoforge.component import create, rng_for
-from emoforge.errors import AudioError, RequirementError
+from emoforge.errors import AudioError, ConfigError, RequirementError
 from emoforge.label import BASIC4, WIDE8, canonical
 from emoforge.selection.judges import EmbeddedJudge, Judge, Scores
 from emoforge.selection.judges.card import page
 from emoforge.selection.judges.embedded import WEIGHTS
-from emoforge.selection.judges.metrics import uar
+from emoforge.selection.judges.metrics import confusion, uar
 
 Samples = npt.NDArray[np.float32]
 
@@ -168,7 +168,8 @@ def test_it_hears_emotion(judge: EmbeddedJudge, recordings: list[tuple[str, str,
     basic = [(e, samples) for _, e, samples in recordings if e in BASIC4.classes]
     answers = heard(judge, [samples for _, samples in basic])
     predicted = np.array([int(np.argmax(a.distributions["basic4"])) for a in answers])
-    assert uar(np.array([BASIC4.index(e) for e, _ in basic]), predicted) > 0.8
+    labels = np.array([BASIC4.index(e) for e, _ in basic])
+    assert uar(confusion(labels, predicted, 4)) > 0.8
 
 
 def test_damaged_or_missing_weights_are_one_sentence(tmp_path: Path) -> None:
@@ -182,3 +183,10 @@ def test_damaged_or_missing_weights_are_one_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(RequirementError, match="missing"):
         _ = EmbeddedJudge(path=str(tmp_path / "missing.safetensors")).weights
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_sentence(device: str) -> None:
+    with pytest.raises(ConfigError, match=f"device '{device}' cannot be used here") as caught:
+        EmbeddedJudge(device=device).setup()
+    assert "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ import pytest
 
 from emoforge.selection.judges.metrics import (
     clustered_interval,
+    confusion,
     ece,
     fit_temperature,
     macro_f1,
@@ -13,14 +14,19 @@ from emoforge.selection.judges.metrics import (
 
 LABELS = np.array([0, 0, 0, 0, 1, 1])
 PREDICTED = np.array([0, 0, 0, 1, 1, 2])
+COUNTS = confusion(LABELS, PREDICTED, 4)
+
+
+def test_confusion_counts_true_by_predicted() -> None:
+    assert COUNTS.tolist() == [[3, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_uar_is_the_mean_of_recalls() -> None:
-    assert uar(LABELS, PREDICTED) == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert uar(COUNTS) == pytest.approx((3 / 4 + 1 / 2) / 2)
 
 
 def test_macro_f1_is_over_the_classes_that_occur() -> None:
-    assert macro_f1(LABELS, PREDICTED) == pytest.approx((6 / 7 + 2 / 4) / 2)
+    assert macro_f1(COUNTS) == pytest.approx((6 / 7 + 2 / 4) / 2)
 
 
 def test_ece_of_calibrated_and_of_overconfident_probabilities() -> None:
@@ -39,7 +45,13 @@ def test_an_interval_over_speakers_is_wider_than_over_clips() -> None:
     predicted = np.where(np.repeat(np.arange(10) < 5, 40), labels, rng.integers(0, 2, 400))
     by_speaker = clustered_interval(uar, labels, predicted, speakers)
     by_clip = clustered_interval(uar, labels, predicted, np.arange(400).astype(str))
-    assert by_speaker[0] < by_clip[0] < uar(labels, predicted) < by_clip[1] < by_speaker[1]
+    assert (
+        by_speaker[0]
+        < by_clip[0]
+        < uar(confusion(labels, predicted, 2))
+        < by_clip[1]
+        < by_speaker[1]
+    )
     assert by_speaker == clustered_interval(uar, labels, predicted, speakers)
 
 

@@ -17,6 +17,7 @@ from emoforge.progress import Progress
 from emoforge.selection.judges.features import RATE, heard_frames
 from emoforge.selection.judges.metrics import (
     clustered_interval,
+    confusion,
     ece,
     fit_temperature,
     macro_f1,
@@ -169,24 +170,23 @@ def _table(
     kept = np.isin(labels, classes)
     labels, logits, speakers = labels[kept], logits[kept], speakers[kept]
     predicted = np.asarray(classes)[logits[:, classes].argmax(1)]
+    counts = confusion(labels, predicted, len(names))
     return {
         "clips": len(labels),
         "speakers": len(set(speakers.tolist())),
         "classes": [names[c] for c in classes],
         **{
             name: {
-                "value": round(metric(labels, predicted), 4),
+                "value": round(float(metric(counts)), 4),
                 "interval": [
                     round(end, 4) for end in clustered_interval(metric, labels, predicted, speakers)
                 ],
             }
             for name, metric in (("uar", uar), ("macro_f1", macro_f1))
         },
-        "recall": {
-            names[c]: round(float(np.mean(predicted[labels == c] == c)), 4) for c in classes
-        },
+        "recall": {names[c]: round(float(counts[c, c] / counts[c].sum()), 4) for c in classes},
         # Without the restriction to the corpus's classes: as the judge is used.
-        "uar_of_all_classes": round(uar(labels, logits.argmax(1)), 4),
+        "uar_of_all_classes": round(float(uar(confusion(labels, logits.argmax(1), len(names)))), 4),
     }
 
 

@@ -8,23 +8,32 @@ import numpy.typing as npt
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float32]
-Metric = Callable[[Labels, Labels], float]
+Metric = Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]
+"""Confusion counts [..., true, predicted] in, score in [0, 1] out."""
 
 
-def uar(labels: Labels, predicted: Labels) -> float:
-    """Unweighted average recall, in [0, 1]: the mean over the classes that occur in `labels`."""
-    return float(np.mean([np.mean(predicted[labels == c] == c) for c in np.unique(labels)]))
+def confusion(labels: Labels, predicted: Labels, classes: int) -> npt.NDArray[np.int64]:
+    """How often each class was heard as each: int64 [true, predicted]."""
+    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
+    return counts.reshape(classes, classes)
 
 
-def macro_f1(labels: Labels, predicted: Labels) -> float:
-    """Mean F1 in [0, 1] over the classes that occur in `labels`."""
-    scores = []
-    for c in np.unique(labels):
-        right = np.count_nonzero((labels == c) & (predicted == c))
-        scores.append(
-            2 * right / (np.count_nonzero(labels == c) + np.count_nonzero(predicted == c))
-        )
-    return float(np.mean(scores))
+def uar(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Unweighted average recall: the mean over the classes that occur."""
+    return _mean(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1), counts.sum(-1))
+
+
+def macro_f1(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Mean F1 over the classes that occur."""
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    return _mean(2 * right, counts.sum(-1) + counts.sum(-2), counts.sum(-1))
+
+
+def _mean(
+    part: npt.NDArray[Any], whole: npt.NDArray[Any], occurs: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    ratios = np.where(occurs > 0, part / np.maximum(whole, 1), 0.0)
+    return np.asarray(ratios.sum(-1) / np.count_nonzero(occurs, axis=-1), dtype=np.float64)
 
 
 def ece(labels: Labels, probabilities: Probabilities, bins: int = 15) -> float:
@@ -56,13 +65,16 @@ def clustered_interval(
     Clips of one speaker are not independent, so drawing single clips would give intervals that
     are too narrow.
     """
-    rng = np.random.default_rng(seed)
-    clips = [np.flatnonzero(speakers == name) for name in np.unique(speakers)]
-    values = []
-    for _ in range(resamples):
-        drawn = np.concatenate([clips[i] for i in rng.integers(0, len(clips), len(clips))])
-        values.append(metric(labels[drawn], predicted[drawn]))
-    low, high = np.percentile(values, [2.5, 97.5])
+    names = np.unique(speakers)
+    classes = int(max(labels.max(), predicted.max())) + 1
+    counts = np.stack(
+        [confusion(labels[mine], predicted[mine], classes) for mine in speakers == names[:, None]]
+    )
+    # How often each speaker is drawn, in each resample.
+    drawn = np.random.default_rng(seed).multinomial(
+        len(names), [1 / len(names)] * len(names), resamples
+    )
+    low, high = np.percentile(metric(np.tensordot(drawn, counts, 1)), [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from emoforge.component import canonical_json
-from emoforge.errors import RequirementError
+from emoforge.errors import ConfigError, RequirementError
 from emoforge.label import Scheme
 from emoforge.selection.judges.network import GRID, Heard, Network, normalised
 from emoforge.selection.judges.recipe import FeatureSettings, NetworkSettings
@@ -87,7 +87,10 @@ class Model:
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> "Model":
-        """Read what `save` wrote; raises RequirementError if it is absent or damaged."""
+        """Read what `save` wrote; raises RequirementError if it is absent or damaged.
+
+        Raises ConfigError for a device that this machine does not have.
+        """
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -109,14 +112,7 @@ class Model:
                     for _ in range(header["networks"])
                 )
             networks.load_state_dict(weights, assign=True)
-            return cls(
-                tuple(cast(Network, network) for network in networks.to(device).eval()),
-                features,
-                sizes,
-                schemes,
-                header["temperatures"],
-                header["about"],
-            )
+            temperatures, about = header["temperatures"], header["about"]
         except OSError as error:
             raise RequirementError(
                 f"{path}: judge weights cannot be read ({error.strerror or error})"
@@ -125,6 +121,13 @@ class Model:
             raise RequirementError(
                 f"{path}: not a judge's weights, or damaged; train them again or reinstall emoforge"
             ) from error
+        try:
+            networks.to(device).eval()
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ConfigError(f"device '{device}' cannot be used here ({reason})") from error
+        own = tuple(cast(Network, network) for network in networks)
+        return cls(own, features, sizes, schemes, temperatures, about)
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
