@@ -64,7 +64,7 @@ def fill(config: AugmentConfig) -> float:
     parts, quiet = Parts.of(config), Progress(quiet=True)
     rng = np.random.default_rng(0)
     with Workspace.open(config.workspace, write=True) as workspace:
-        imported, _ = import_sources(workspace, config, quiet)
+        imported = import_sources(workspace, config, quiet)
         began = time.perf_counter()
         plan_sources(workspace, config, parts, imported, quiet)
         planning = time.perf_counter() - began

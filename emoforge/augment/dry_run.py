@@ -60,7 +60,7 @@ def dry_run(config: AugmentConfig, progress: Progress | None = None) -> list[Cos
             ):
                 source.backup(copy)
         with Workspace.open(folder, write=True) as workspace:
-            imported, _ = import_sources(workspace, config, progress)
+            imported = import_sources(workspace, config, progress)
             planned = plan_sources(workspace, config, parts, imported, progress)
             return [_cost(workspace, recipe.generator, planned) for recipe in parts.recipes]
 

@@ -25,10 +25,14 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of a corpus: usable clips in id order, and what is wrong with the others."""
+    """What came of a corpus: usable clips in id order, and what is wrong with the others.
+
+    left_out: emotion without a counterpart in the scheme → clips.
+    """
 
     clips: list[Clip]
     problems: list[Problem] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
     added: int = 0
 
 
@@ -65,7 +69,7 @@ def import_corpus(workspace: Workspace, corpus: Corpus, progress: Progress) -> I
             usable += [clip for clip, _ in found]
             advance(len(batch))
     _require(usable, problems)
-    return Imported(sorted(usable, key=lambda clip: clip.id), problems, len(new))
+    return Imported(sorted(usable, key=lambda clip: clip.id), problems, corpus.left_out, len(new))
 
 
 def sound_clips(corpus: Corpus, progress: Progress) -> Imported:
@@ -78,7 +82,7 @@ def sound_clips(corpus: Corpus, progress: Progress) -> Imported:
             problems += [clip for clip, _ in batch if isinstance(clip, Problem)]
             advance(len(batch))
     _require(usable, problems)
-    return Imported(sorted(usable, key=lambda clip: clip.id), problems)
+    return Imported(sorted(usable, key=lambda clip: clip.id), problems, corpus.left_out)
 
 
 def _require(usable: list[Clip], problems: list[Problem]) -> None:

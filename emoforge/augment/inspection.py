@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("ok", "rejected", "failed", "skipped", "pending")
 STEPS = ("planned", "generated", "gated", "judged", "kept")
+_PROBLEMS_SHOWN = 10
 _BY = ("", "generator", "gate", "judge", "selector")
 
 
@@ -70,6 +71,8 @@ class RunNote:
     finished: str | None
     seed: int | None
     versions: dict[str, str]
+    problems: list[dict[str, str]]
+    left_out: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +231,8 @@ def _last_run(workspace: Workspace) -> RunNote | None:
         finished=run["finished"],
         seed=run["config"].get("seed"),
         versions=run["versions"],
+        problems=run["problems"],
+        left_out=run["left_out"],
     )
 
 
@@ -242,6 +247,8 @@ def _tables(inspection: Inspection) -> list["RenderableType"]:
     tables = [_recordings_table(inspection), _outcomes_table(inspection), _funnel_table(inspection)]
     if inspection.reasons:
         tables.append(_reasons_table(inspection))
+    if inspection.last_run and inspection.last_run.problems:
+        tables.append(_problems_table(inspection.last_run))
     return [*tables, _run_text(inspection)]
 
 
@@ -311,6 +318,16 @@ def _reasons_table(inspection: Inspection) -> Any:
     return _table("Reasons", *columns, numbers=1, rows=rows)
 
 
+def _problems_table(run: RunNote) -> Any:
+    shown = [(problem["where"], problem["problem"]) for problem in run.problems[:_PROBLEMS_SHOWN]]
+    more = len(run.problems) - len(shown)
+    if more:
+        shown.append(("…", f"and {more} more (all of them with --json)"))
+    return _table(
+        f"{len(run.problems)} recordings cannot be used", "where", "what", numbers=0, rows=shown
+    )
+
+
 def _run_text(inspection: Inspection) -> Any:
     from rich.text import Text
 
@@ -319,6 +336,8 @@ def _run_text(inspection: Inspection) -> Any:
         return Text("No run has started here.")
     end = f"finished {run.finished}" if run.finished else "not finished"
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
-    return Text(
-        f"Last run: {run.number}, started {run.started}, {end}; seed {run.seed}; {versions}"
-    )
+    text = f"Last run: {run.number}, started {run.started}, {end}; seed {run.seed}; {versions}"
+    if run.left_out:
+        counts = ", ".join(f"{count} {emotion}" for emotion, count in run.left_out.items())
+        text += f"\nClips without a counterpart in the scheme: {counts}"
+    return Text(text)

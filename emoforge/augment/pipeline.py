@@ -38,12 +38,10 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: the workspace's counts, what could not be read, and where things are."""
+    """What a run did: the workspace's counts, and where the results are."""
 
     workspace: str
     inspection: Inspection
-    problems: list[dict[str, str]]
-    left_out: dict[str, int]
     exports: list[dict[str, Any]]
     report: str
     seconds: float
@@ -53,8 +51,6 @@ class Summary:
         return {
             "workspace": self.workspace,
             **self.inspection.to_dict(),
-            "problems": self.problems,
-            "left_out": self.left_out,
             "exports": self.exports,
             "report": self.report,
             "seconds": round(self.seconds, 1),
@@ -67,13 +63,6 @@ class Summary:
         console = Console()
         for table in self.inspection.tables():
             console.print(table)
-        if self.problems:
-            console.print(f"\n{len(self.problems)} recordings could not be used, the first:")
-            for problem in self.problems[:5]:
-                console.print(f"  {problem['where']}: {problem['problem']}", soft_wrap=True)
-        if self.left_out:
-            counts = ", ".join(f"{n} × {emotion}" for emotion, n in self.left_out.items())
-            console.print(f"\nWithout a counterpart in the scheme: {counts}")
         console.print(f"\nReport:   {self.report}", soft_wrap=True)
         for export in self.exports:
             console.print(f"Training: {export['path']} ({export['clips']} clips)", soft_wrap=True)
@@ -97,7 +86,9 @@ def augment(
         config = replace(config, workspace=workspace.location)
         _check(workspace, config)
         run = workspace.start_run(plain(config), _versions())
-        imported, left_out = import_sources(workspace, config, progress)
+        imported = import_sources(workspace, config, progress)
+        problems = [{"where": p.where, "problem": p.sentence} for p in imported.problems]
+        workspace.note_import(run, problems, imported.left_out)
         planned = plan_sources(workspace, config, parts, imported, progress)
         made = generate(
             workspace,
@@ -118,8 +109,6 @@ def augment(
         return Summary(
             config.workspace,
             inspect_workspace(workspace),
-            [{"where": p.where, "problem": p.sentence} for p in imported.problems],
-            left_out,
             outputs["exports"],
             outputs["report"],
             time.monotonic() - began,
@@ -182,14 +171,13 @@ def export_selection(
         return exporter.write(clips(), out, advance)
 
 
-def import_sources(
-    workspace: Workspace, config: AugmentConfig, progress: Progress
-) -> tuple[Imported, dict[str, int]]:
+def import_sources(workspace: Workspace, config: AugmentConfig, progress: Progress) -> Imported:
+    """Read the corpus into the workspace, and say what of it cannot be used."""
     corpus = read_corpus(config.corpus, scheme_named(config.scheme))
     imported = import_corpus(workspace, corpus, progress)
     for problem in imported.problems:
         progress.note(f"{problem.where}: {problem.sentence}")
-    return imported, dict(corpus.left_out)
+    return imported
 
 
 def plan_sources(

@@ -52,7 +52,7 @@ class Database:
                 raise WorkspaceError(f"{text}: a database needs an audio root (audio_root=…)")
             workspace = cls(text, sa.create_engine(url), AudioStore(audio_root.rstrip("/")))
         else:
-            folder = Path(text).absolute()
+            folder = Path(text).expanduser().absolute()
             database = folder / CATALOGUE
             if not write and not database.exists():
                 raise WorkspaceError(f"{text}: there is no workspace here (no {CATALOGUE})")
@@ -67,8 +67,10 @@ class Database:
                     folder.mkdir(parents=True, exist_ok=True)
                 except OSError as error:
                     raise WorkspaceError(storage_sentence(text, error)) from error
-            engine = sa.create_engine(f"sqlite:///{database}")
+            # As parts: in a URL, `?` and `%` of a folder's name would mean something else.
+            engine = sa.create_engine(sa.URL.create("sqlite", database=str(database)))
             sa.event.listen(engine, "connect", _sqlite_settings)
+            text = str(folder) if text.startswith("~") else text
             workspace = cls(text, engine, AudioStore(audio_root or str(folder / "audio")))
         try:
             if write:
@@ -98,11 +100,13 @@ class Database:
                 raise WorkspaceBusyError(busy)
             self._lock.commit()
         else:
-            self._lock = open(Path(self.location) / LOCK, "w")  # noqa: SIM115 - held until close
             try:
+                self._lock = open(Path(self.location) / LOCK, "w")  # noqa: SIM115 - held until close
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise WorkspaceBusyError(busy) from error
+            except OSError as error:
+                raise WorkspaceError(storage_sentence(self.location, error)) from error
 
     def _check_schema(self, write: bool) -> None:
         with self._engine.begin() as db:
@@ -143,7 +147,7 @@ class Database:
                 for table, rows in batches:
                     if rows:
                         db.execute(insert(table).on_conflict_do_nothing(), rows)
-        except sa.exc.OperationalError as error:
+        except sa.exc.DBAPIError as error:
             reason = _reason(error)
             # SQLite's and PostgreSQL's words.
             if "is full" in reason or "No space left" in reason:
@@ -153,10 +157,13 @@ class Database:
 
     def rows(self, query: sa.Select[Any]) -> Iterator[Any]:
         """Rows of a query, streamed page by page."""
-        with self._engine.connect() as db:
-            result = db.execution_options(yield_per=PAGE).execute(query)
-            for page in result.partitions():
-                yield from page
+        try:
+            with self._engine.connect() as db:
+                result = db.execution_options(yield_per=PAGE).execute(query)
+                for page in result.partitions():
+                    yield from page
+        except sa.exc.DBAPIError as error:
+            raise WorkspaceError(f"{self.location}: cannot be read ({_reason(error)})") from error
 
     def table_rows(self, name: str) -> Iterator[dict[str, Any]]:
         """Every row of one table in primary-key order, as plain values (for tests and tools)."""

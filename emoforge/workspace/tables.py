@@ -31,6 +31,14 @@ RESULT = sa.Table(
     sa.Column("finished", _TEXT, nullable=False),
     sa.Column("selection", _TEXT, nullable=False),
 )
+IMPORT = sa.Table(
+    "import",
+    TABLES,
+    sa.Column("run", sa.Integer, primary_key=True),
+    # JSON: [{"where", "problem"}] of recordings that cannot be used; emotion → clips left out.
+    sa.Column("problems", _TEXT, nullable=False),
+    sa.Column("left_out", _TEXT, nullable=False),
+)
 CLIP = sa.Table(
     "clip",
     TABLES,

@@ -19,6 +19,7 @@ from emoforge.workspace.rows import clip_row, plan_row, to_clip, to_made, to_pla
 from emoforge.workspace.tables import (
     CLIP,
     DECISION,
+    IMPORT,
     LATEST,
     OUTCOME,
     PLAN,
@@ -43,24 +44,36 @@ class Workspace(Overview):
         numbers: list[int] = [row.number for row in self.rows(sa.select(RUN.c.number))]
         return max(numbers)
 
+    def note_import(
+        self, run: int, problems: Sequence[Mapping[str, str]], left_out: Mapping[str, int]
+    ) -> None:
+        """Note what of a run's corpus cannot be used (where, problem), and emotions left out."""
+        row = {"run": run, "problems": json.dumps(problems), "left_out": json.dumps(left_out)}
+        self.add((IMPORT, [row]))
+
     def finish_run(self, run: int, selection: str) -> None:
         """Note that a run ended well, and the selection that is its result."""
         self.add((RESULT, [{"run": run, "finished": _now(), "selection": selection}]))
 
     def last_run(self, *, finished: bool = True) -> dict[str, Any] | None:
-        """The latest finished run: number, started, finished, config, versions, selection.
+        """The latest finished run: number, started, finished, config, versions, selection,
+        and of its import problems and left_out.
 
         Without `finished` the latest run of all; `finished` and `selection` are None where it
         did not come to its end.
         """
-        query = sa.select(RUN, RESULT.c.finished, RESULT.c.selection)
+        columns = (RESULT.c.finished, RESULT.c.selection, IMPORT.c.problems, IMPORT.c.left_out)
+        query = sa.select(RUN, *columns)
         query = query.join(RESULT, RESULT.c.run == RUN.c.number, isouter=not finished)
+        query = query.outerjoin(IMPORT, IMPORT.c.run == RUN.c.number)
         for row in self.rows(query.order_by(RUN.c.number.desc()).limit(1)):
             plain = dict(row._mapping)
             return {
                 **plain,
                 "config": json.loads(plain["config"]),
                 "versions": json.loads(plain["versions"]),
+                "problems": json.loads(plain["problems"] or "[]"),
+                "left_out": json.loads(plain["left_out"] or "{}"),
             }
         return None
 
