@@ -98,7 +98,7 @@ def test_interrupted_training_continues_to_the_same_weights(
     clips: list[Clip], tmp_path: Path
 ) -> None:
     examples = load_examples(clips, SMALL, QUIET)
-    whole = fit(examples, SMALL, (0,), None, "cpu", QUIET).state_dict()
+    whole = fit(examples, SMALL, 0, None, "cpu", QUIET).state_dict()
 
     class Stop(Exception):  # noqa: N818 - a signal
         pass
@@ -114,11 +114,11 @@ def test_interrupted_training_continues_to_the_same_weights(
 
     checkpoint = tmp_path / "checkpoint"
     with pytest.raises(Stop):
-        fit(examples, SMALL, (0,), checkpoint, "cpu", StopsAfterOneEpoch())
-    continued = fit(examples, SMALL, (0,), checkpoint, "cpu", QUIET).state_dict()
+        fit(examples, SMALL, 0, checkpoint, "cpu", StopsAfterOneEpoch())
+    continued = fit(examples, SMALL, 0, checkpoint, "cpu", QUIET).state_dict()
     assert all(torch.equal(whole[name], continued[name]) for name in whole)
     with pytest.raises(ConfigError, match="another recipe"):
-        fit(examples, SMALL, (1,), checkpoint, "cpu", QUIET)
+        fit(examples, SMALL, 1, checkpoint, "cpu", QUIET)
 
 
 def test_classes_that_a_corpus_lacks_are_not_held_against_it(clips: list[Clip]) -> None:

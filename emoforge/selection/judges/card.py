@@ -20,9 +20,7 @@ def write_card(weights: Path, evaluation: Mapping[str, Any], about: Mapping[str,
         "judge": weights.stem,
         "digest": hashlib.blake2b(weights.read_bytes(), digest_size=16).hexdigest(),
         "bytes": weights.stat().st_size,
-        "parameters": sum(
-            values.numel() for network in model.networks for values in network.parameters()
-        ),
+        "parameters": sum(values.numel() for values in model.network.parameters()),
         "schemes": {scheme.name: scheme.classes for scheme in model.schemes},
         "temperatures": model.temperatures,
         "trained": model.about,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,14 +25,13 @@ _BATCH_FRAMES = 24576
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """Networks with what turns audio into their input, and their output into probabilities.
+    """A network with what turns audio into its input, and its output into probabilities.
 
-    networks: their logits are averaged, and their embeddings stand one after the other.
     temperatures: by scheme name; logits are divided by it before the softmax.
     about: recipe, data and licence, as plain JSON values.
     """
 
-    networks: tuple[Network, ...]
+    network: Network
     features: FeatureSettings
     sizes: NetworkSettings
     schemes: tuple[Scheme, ...]
@@ -42,10 +41,10 @@ class Model:
     def hear(self, clips: Sequence[Tensor]) -> list[Heard]:
         """Logits [classes] and embedding [d] of each clip's log-mels [voices, t, mels].
 
-        Means over voices and networks, on the CPU. Clips of one padded length are heard together;
-        the answer does not depend on which.
+        Means over the voices, on the CPU. Clips of one padded length are heard together; the
+        answer does not depend on which.
         """
-        device = next(self.networks[0].parameters()).device
+        device = next(self.network.parameters()).device
         heard: dict[int, Heard] = {}
         for indices in _batches(clips):
             voices = len(clips[indices[0]])
@@ -53,13 +52,9 @@ class Model:
             # TF32 would round differently in another batch size.
             exact = torch.backends.cudnn.flags(allow_tf32=False) if device.type == "cuda" else None
             with torch.inference_mode(), exact or nullcontext():
-                frames, lengths = frames.to(device), lengths.to(device)
-                answers = [network(frames, lengths) for network in self.networks]
-            logits = {
-                s.name: torch.stack([_mean(a.logits[s.name], voices) for a in answers]).mean(0)
-                for s in self.schemes
-            }
-            embeddings = torch.cat([_mean(a.embedding, voices) for a in answers], 1)
+                answer = self.network(frames.to(device), lengths.to(device))
+            logits = {name: _mean(values, voices) for name, values in answer.logits.items()}
+            embeddings = _mean(answer.embedding, voices)
             for row, i in enumerate(indices):
                 own = {name: values[row] for name, values in logits.items()}
                 heard[i] = Heard(own, embeddings[row])
@@ -72,14 +67,13 @@ class Model:
         header = {
             "format": FORMAT,
             "features": dataclasses.asdict(self.features),
-            "networks": len(self.networks),
             "network": dataclasses.asdict(self.sizes),
             "schemes": {scheme.name: scheme.classes for scheme in self.schemes},
             "temperatures": dict(self.temperatures),
             "about": dict(self.about),
         }
         # The memory layout is the machine's affair; the file has plain contiguous arrays.
-        state = torch.nn.ModuleList(self.networks).state_dict()
+        state = self.network.state_dict()
         weights = {name: values.detach().cpu().contiguous() for name, values in state.items()}
         partial = path.with_name(f".{path.name}.part")
         partial.write_bytes(save(weights, {"judge": canonical_json(header)}))
@@ -107,11 +101,8 @@ class Model:
             sizes = NetworkSettings(**_with_tuples(header["network"]))
             # Built without storage, so that no random numbers are drawn only to be overwritten.
             with torch.device("meta"):
-                networks = torch.nn.ModuleList(
-                    Network(features.mels, {s.name: len(s.classes) for s in schemes}, sizes)
-                    for _ in range(header["networks"])
-                )
-            networks.load_state_dict(weights, assign=True)
+                network = Network(features.mels, {s.name: len(s.classes) for s in schemes}, sizes)
+            network.load_state_dict(weights, assign=True)
             temperatures, about = header["temperatures"], header["about"]
         except OSError as error:
             raise RequirementError(
@@ -122,12 +113,11 @@ class Model:
                 f"{path}: not a judge's weights, or damaged; train them again or reinstall emoforge"
             ) from error
         try:
-            networks.to(device).eval()
+            network.to(device).eval()
         except (RuntimeError, AssertionError) as error:
             reason = str(error).partition("\n")[0]
             raise ConfigError(f"device '{device}' cannot be used here ({reason})") from error
-        own = tuple(cast(Network, network) for network in networks)
-        return cls(own, features, sizes, schemes, temperatures, about)
+        return cls(network, features, sizes, schemes, temperatures, about)
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

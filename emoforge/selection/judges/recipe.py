@@ -65,7 +65,6 @@ class Recipe:
     """A judge's training.
 
     schemes: one head each; a clip without a counterpart in a scheme teaches the other heads.
-    networks: how many are trained, from different seeds; their answers are averaged.
     epochs: passes over as many clips as there are; fixed, there is no early stopping.
     crop: frames of a training example.
     averaging: decay of the running mean of the weights, which is what is kept.
@@ -76,7 +75,6 @@ class Recipe:
     features: FeatureSettings = field(default_factory=FeatureSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     perturbation: Perturbation = field(default_factory=Perturbation)
-    networks: int = 1
     epochs: int = 36
     batch: int = 32
     crop: int = 128

@@ -44,11 +44,8 @@ def train_judge(
         given.
     """
     examples = load_examples(clips, recipe, progress)
-    checkpoints = [out.with_suffix(f".part{number}") for number in range(recipe.networks)]
-    networks = [
-        fit(examples, recipe, (seed, number), checkpoint, device, progress)
-        for number, checkpoint in enumerate(checkpoints)
-    ]
+    checkpoint = out.with_suffix(".part")
+    network = fit(examples, recipe, seed, checkpoint, device, progress)
     about = {
         "recipe": dataclasses.asdict(recipe),
         "seed": seed,
@@ -58,7 +55,7 @@ def train_judge(
         "licences": sorted({clip.licence for clip in examples.clips if clip.licence}),
     }
     model = Model(
-        tuple(networks),
+        network,
         recipe.features,
         recipe.network,
         tuple(scheme(name) for name in recipe.schemes),
@@ -66,15 +63,14 @@ def train_judge(
         about,
     )
     model.save(out)
-    for checkpoint in checkpoints:
-        checkpoint.unlink()
+    checkpoint.unlink()
     return model
 
 
 def fit(
     examples: Examples,
     recipe: Recipe,
-    seed: tuple[int, ...],
+    seed: int,
     checkpoint: Path | None,
     device: str,
     progress: Progress,
