@@ -76,7 +76,7 @@ def collect(rows: Iterable[Row], root: str, config: CorpusConfig, scheme: Scheme
             if clip.id in seen:
                 raise RowFault(f"id '{clip.id}' is already that of {seen[clip.id]}")
         except (RowFault, LabelError) as fault:
-            corpus.problems.append(Problem(where, str(fault)))
+            corpus.problems.append(Problem(_readable(where), _readable(str(fault))))
             continue
         seen[clip.id] = where
         corpus.clips.append(clip)
@@ -151,8 +151,22 @@ def _missing(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return value.strip()
+        return _stored(value.strip())
     return "" if _missing(value) else str(value)
+
+
+def _stored(text: str) -> str:
+    """The text; raises RowFault where no catalogue could hold it."""
+    if "\0" in text:
+        raise RowFault(f"a zero byte cannot be stored: {text!r}")
+    if not text.isascii() and _readable(text) != text:
+        raise RowFault(f"'{_readable(text)}' is no valid Unicode; write or rename it in UTF-8")
+    return text
+
+
+def _readable(text: str) -> str:
+    """The text with `\\x…` for bytes of a file's name, or of JSON, that are no Unicode."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _number(value: Any, what: str) -> float:
@@ -304,8 +318,7 @@ class _Paths:
             raise RowFault("has no path")
         if not isinstance(path, str):
             raise RowFault(f"the path must be text, got {type(path).__name__}")
-        if "\0" in path:
-            raise RowFault(f"the path has a zero byte: {path!r}")
+        path = _stored(path)
         full = path if "://" in path or os.path.isabs(path) else f"{self._prefix}{path}"
         if "://" not in full and (".." in path or "./" in path or "//" in path):
             full = os.path.normpath(full)

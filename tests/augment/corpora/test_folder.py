@@ -1,5 +1,7 @@
 """Folder recipes: patterns, metadata beside the audio, and what does not fit."""
 
+import os
+
 import pytest
 from recipes import Files, Read
 
@@ -31,6 +33,17 @@ def test_nothing_fits(files: Files, read: Read) -> None:
     )
     with pytest.raises(CorpusError, match="there is no audio file"):
         read("folder", root=files({"empty/x.txt": ""}) / "empty", pattern=PATTERN)
+
+
+def test_a_name_that_is_no_unicode_costs_one_clip(files: Files, read: Read) -> None:
+    root = files({"s1_sad_1.wav": "", "s2_sad_1.wav": ""})
+    (root / "s2_sad_1.wav").rename(root / os.fsdecode(b"\xe4\xf6s2_sad_1.wav"))
+    corpus = read("folder", root=root, pattern=f".*{PATTERN}")
+    assert [clip.speaker for clip in corpus.clips] == ["s1"]
+    problem = corpus.problems[0]
+    assert problem.where == f"{root}/\\udce4\\udcf6s2_sad_1.wav"
+    assert "is no valid Unicode" in problem.sentence
+    problem.sentence.encode()
 
 
 def test_faults_of_files(files: Files, read: Read) -> None:
