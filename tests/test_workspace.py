@@ -506,6 +506,26 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         Workspace.open(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a?b", "a%41b", "a#b", "~", "ü b"])
+def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+    Workspace.open(tmp_path / name, write=True).close()
+    assert [item.name for item in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / CATALOGUE).is_file()
+
+
+def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir()
+    with pytest.raises(WorkspaceError, match=r"cannot be written \(Is a directory\)"):
+        Workspace.open(tmp_path, write=True)
+
+
+def test_a_catalogue_damaged_while_it_is_read_is_one_sentence(place: Place) -> None:
+    with place.open(write=True) as workspace:
+        place.execute("DROP TABLE decision")
+        with pytest.raises(WorkspaceError, match="cannot be read"):
+            list(workspace.decisions("key"))
+
+
 @pytest.mark.parametrize(
     ("location", "problem"),
     [

@@ -52,7 +52,7 @@ class Database:
                 raise WorkspaceError(f"{text}: a database needs an audio root (audio_root=…)")
             workspace = cls(text, sa.create_engine(url), AudioStore(audio_root.rstrip("/")))
         else:
-            folder = Path(text).expanduser().absolute()
+            folder = Path(text).absolute()
             database = folder / CATALOGUE
             if not write and not database.exists():
                 raise WorkspaceError(f"{text}: there is no workspace here (no {CATALOGUE})")
@@ -70,7 +70,6 @@ class Database:
             # As parts: in a URL, `?` and `%` of a folder's name would mean something else.
             engine = sa.create_engine(sa.URL.create("sqlite", database=str(database)))
             sa.event.listen(engine, "connect", _sqlite_settings)
-            text = str(folder) if text.startswith("~") else text
             workspace = cls(text, engine, AudioStore(audio_root or str(folder / "audio")))
         try:
             if write:
@@ -100,8 +99,9 @@ class Database:
                 raise WorkspaceBusyError(busy)
             self._lock.commit()
         else:
+            place = Path(self.location) / LOCK
             try:
-                self._lock = open(Path(self.location) / LOCK, "w")  # noqa: SIM115 - held until close
+                self._lock = open(place, "w")  # noqa: SIM115 - held until close
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise WorkspaceBusyError(busy) from error
@@ -147,6 +147,8 @@ class Database:
                 for table, rows in batches:
                     if rows:
                         db.execute(insert(table).on_conflict_do_nothing(), rows)
+        except sa.exc.IntegrityError:  # a mistake of emoforge, not of the place
+            raise
         except sa.exc.DBAPIError as error:
             reason = _reason(error)
             # SQLite's and PostgreSQL's words.
@@ -202,4 +204,5 @@ def _sqlite_settings(connection: Any, _record: Any) -> None:
     # In WAL mode NORMAL survives a killed process; only a power cut can lose the last commits.
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.execute("PRAGMA cache_size=-65536")  # 64 MB: 100,000 candidates are looked up in it
     cursor.close()
