@@ -1,0 +1,17 @@
+"""The command line shows what the functions return, as it is."""
+
+import pytest
+from typer.testing import CliRunner
+
+from emoforge import doctor
+from emoforge.cli import app
+
+
+def test_doctor_names_the_extra_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    need = "Python package 'x' (pip install 'emoforge[tts]')"
+    diagnosis = doctor.Diagnosis({}, (doctor.Health("generator", "espeak", (need,)),))
+    monkeypatch.setattr(doctor, "diagnose", lambda: diagnosis)
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = CliRunner().invoke(app, ["doctor"])
+    assert shown.exit_code == 0
+    assert f"needs {need}" in shown.stdout
