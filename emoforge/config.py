@@ -6,6 +6,7 @@ instance of its dataclass. Own groups come first from the folder that `--config-
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ _CONFIGS = Path(__file__).parent / "configs"
 
 # What stands under these keys are options of a corpus or a component. Their YAML names only what
 # differs from the defaults, so Hydra must let a user set keys that it has not seen.
-_OPEN = ("corpus.", "generators.", "gates.", "judge.", "selector.", "exporters.", "recipe.")
+_OPEN = ("corpus.", "generators.", "gates.", "judge.", "selector.", "recipe.")
 
 T = TypeVar("T")
 
@@ -58,7 +59,16 @@ def compose(
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_sentence(error, overrides)) from error
     assert isinstance(values, dict)
-    return build(schema, {str(key): value for key, value in values.items()})
+    return build(schema, {str(key): _at_home(value) for key, value in values.items()})
+
+
+def _at_home(value: Any) -> Any:
+    """The value with `~/` of every text in it as the home folder: a shell leaves `key=~/…` be."""
+    if isinstance(value, dict):
+        return {key: _at_home(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_at_home(inner) for inner in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value[:2] == "~/" else value
 
 
 def _plain_text(override: str) -> str:

@@ -41,6 +41,18 @@ def test_groups_and_keys_are_set_as_in_any_hydra_program() -> None:
     assert (config.seed, config.runner.workers, config.scheme) == (7, 0, "basic4")
 
 
+def test_the_home_folder_is_meant_where_no_shell_replaces_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    config = augment("workspace=~/w", "judge.path=~/own.safetensors", "out=a~/b")
+    assert (config.workspace, config.judge["path"], config.out) == (
+        "/home/me/w",
+        "/home/me/own.safetensors",
+        "a~/b",
+    )
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -51,7 +63,6 @@ def test_groups_and_keys_are_set_as_in_any_hydra_program() -> None:
         "/data/it's",
         "/data/[raw]",
         "/data/żółć",
-        "~/speech",
         "a:b",
     ],
 )
