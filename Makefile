@@ -14,7 +14,6 @@ setup: .venv/installed
 
 demo: setup
 	$(BIN)/emoforge augment workspace=demo seed=7
-	@echo 'Next: emoforge inspect demo, or your own corpus: emoforge augment --help'
 
 lint: setup
 	$(BIN)/ruff check .
