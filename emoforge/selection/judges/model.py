@@ -19,7 +19,7 @@ from emoforge.selection.judges.recipe import FeatureSettings, NetworkSettings
 
 FORMAT = 1
 
-_BATCH_FRAMES = 24576
+_BATCH_FRAMES = 8192
 """Frames heard at a time, in all voices: bounds memory."""
 
 
