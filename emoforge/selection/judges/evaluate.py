@@ -105,8 +105,6 @@ def speaker_folds(clips: Sequence[Clip], folds: int) -> dict[str, int]:
 
 
 def _train(clips: Sequence[Clip], recipe: Recipe, out: Path, seed: int) -> None:
-    # One thread adds up in one order: the same weights every time.
-    torch.set_num_threads(1)
     train_judge(clips, recipe, out, seed=seed, progress=Progress(quiet=True))
 
 

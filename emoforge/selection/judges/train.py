@@ -4,7 +4,8 @@ import copy
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def train_judge(
     """
     examples = load_examples(clips, recipe, progress)
     checkpoint = out.with_suffix(".part")
-    network = fit(examples, recipe, seed, checkpoint, device, progress)
+    with _one_thread():
+        network = fit(examples, recipe, seed, checkpoint, device, progress)
     about = {
         "recipe": dataclasses.asdict(recipe),
         "seed": seed,
@@ -65,6 +67,17 @@ def train_judge(
     model.save(out)
     checkpoint.unlink()
     return model
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread adds up in one order: the same weights every time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def fit(
