@@ -284,15 +284,15 @@ def test_gates_see_whole_families_with_something_new(workspace: Workspace) -> No
     workspace.add_plans([("key", "signal", "corpus/two", failed)])
     workspace.add_outcomes([made(failed, "failed")])
 
-    def families() -> list[tuple[str, list[tuple[str, bool]]]]:
-        return [(p, [(m.candidate, seen) for m, seen in f]) for p, f in workspace.ungated("gates")]
+    def families() -> list[tuple[str, list[tuple[str, str | None]]]]:
+        return [(p, [(m.candidate, gate) for m, gate in f]) for p, f in workspace.ungated("gates")]
 
     assert families() == [
-        ("corpus/one", [("a1", False), ("a2", False)]),
-        ("corpus/two", [("b1", False)]),
+        ("corpus/one", [("a1", None), ("a2", None)]),
+        ("corpus/two", [("b1", None)]),
     ]
     workspace.add_verdicts("gates", [("a1", "", ""), ("b1", "level", "−60 dB")])
-    assert families() == [("corpus/one", [("a1", True), ("a2", False)])]
+    assert families() == [("corpus/one", [("a1", ""), ("a2", None)])]
     workspace.add_verdicts("gates", [("a2", "", "")])
     assert families() == []
     assert [parent for parent, _ in workspace.ungated("other gates")] == [

@@ -38,7 +38,8 @@ def gate_candidates(workspace: Workspace, gates: Sequence[Gate], progress: Progr
     """Judge by the stored measurements every made candidate that these gates have not judged.
 
     Returns the key under which the verdicts stand. A candidate is compared with the siblings
-    before it, so a family's verdicts are added together.
+    before it, so a family's verdicts are added together; those of siblings that are made later
+    (a retry, more copies) come after them, and earlier verdicts stay.
     """
     key = gates_key(gates)
     duplicate = next((gate for gate in gates if isinstance(gate, Duplicate)), None)
@@ -59,24 +60,24 @@ def gate_candidates(workspace: Workspace, gates: Sequence[Gate], progress: Progr
 
 
 def _verdicts(
-    family: Sequence[tuple[Made, bool]], gates: Sequence[Gate], duplicate: Duplicate | None
+    family: Sequence[tuple[Made, str | None]], gates: Sequence[Gate], duplicate: Duplicate | None
 ) -> Iterator[tuple[str, str, str]]:
-    rejections = {made.candidate: first_rejection(gates, made.measured) for made, _ in family}
-    prints = {
-        made.candidate: made.fingerprint
-        for made, _ in family
-        if made.fingerprint is not None and rejections[made.candidate] is None
-    }
-    siblings = duplicate.siblings(prints) if duplicate else {}
-    for made, judged in family:
-        if judged:
-            continue
+    new = [made for made, gate in family if gate is None]
+    rejections = {made.candidate: first_rejection(gates, made.measured) for made in new}
+    passed = _fingerprints(made for made, gate in family if gate == "")
+    prints = _fingerprints(made for made in new if rejections[made.candidate] is None)
+    siblings = duplicate.siblings(prints, passed) if duplicate else {}
+    for made in new:
         gate, sentence = rejections[made.candidate] or ("", "")
         if duplicate and made.candidate in siblings:
             other, similarity = siblings[made.candidate]
             gate = duplicate.name
             sentence = f"the similarity to its sibling {other} is {similarity:.2f}"
         yield made.candidate, gate, sentence
+
+
+def _fingerprints(family: Iterable[Made]) -> dict[str, npt.NDArray[np.float32]]:
+    return {made.candidate: made.fingerprint for made in family if made.fingerprint is not None}
 
 
 def judge_key(judge: Judge) -> str:

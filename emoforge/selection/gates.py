@@ -251,16 +251,23 @@ class Duplicate(Gate):
             return None
         return f"the similarity to its parent is {value:.2f}, over {self.highest:.2f}"
 
-    def siblings(self, fingerprints: Mapping[str, Vector]) -> dict[str, tuple[str, float]]:
+    def siblings(
+        self, fingerprints: Mapping[str, Vector], passed: Mapping[str, Vector] | None = None
+    ) -> dict[str, tuple[str, float]]:
         """Candidates of one parent that repeat an earlier one: id → its id and the similarity.
 
         Taken in the order of their ids, whatever the order given: each is compared with those
-        that were no duplicates themselves, and the most similar one is named.
+        that were no duplicates themselves, and the most similar one is named. passed: siblings
+        that are in already, which come before all others.
         """
         ids = sorted(fingerprints)
         duplicates: dict[str, tuple[str, float]] = {}
-        kept: list[str] = []
-        vectors = np.empty((len(ids), len(fingerprints[ids[0]]) if ids else 0), np.float32)
+        kept: list[str] = sorted(passed or {})
+        if not ids:
+            return duplicates
+        vectors = np.empty((len(kept) + len(ids), len(fingerprints[ids[0]])), np.float32)
+        for place, candidate in enumerate(kept):
+            vectors[place] = (passed or {})[candidate]
         for candidate in ids:
             vector = fingerprints[candidate]
             if kept:

@@ -193,10 +193,11 @@ class Workspace(Overview):
         query = query.where(LATEST.c.status == "ok", VERDICT.c.candidate.is_(None))
         return int(next(self.rows(query))[0])
 
-    def ungated(self, gates: str) -> Iterator[tuple[str, list[tuple[Made, bool]]]]:
+    def ungated(self, gates: str) -> Iterator[tuple[str, list[tuple[Made, str | None]]]]:
         """Families of candidates with one that these gates have not judged, parent by parent.
 
-        Each is (parent, its made candidates in id order, each with whether it has a verdict).
+        Each is (parent, its made candidates in id order), each of these with its verdict: the
+        rejecting gate, "" where it passed, None where it was not judged.
         """
         judged = sa.and_(VERDICT.c.candidate == LATEST.c.candidate, VERDICT.c.gates == gates)
         unjudged = (
@@ -213,7 +214,7 @@ class Workspace(Overview):
             .order_by(PLAN.c.parent, PLAN.c.id)
         )
         for parent, rows in itertools.groupby(self.rows(query), key=lambda row: row.parent):
-            yield parent, [(to_made(row), row.gate is not None) for row in rows]
+            yield parent, [(to_made(row), row.gate) for row in rows]
 
     def made(self, candidate: str) -> Made | None:
         """The latest outcome of one candidate, without its clip."""

@@ -17,9 +17,9 @@ from emoforge.component import create, registered
 from emoforge.errors import RunStoppedError
 from emoforge.label import BASIC4, Label
 from emoforge.progress import Progress
-from emoforge.selection import Gate, TopK
+from emoforge.selection import Duplicate, Gate, TopK
 from emoforge.testing import FakeGenerator, FakeJudge
-from emoforge.workspace import Workspace
+from emoforge.workspace import Made, Workspace
 
 QUIET = Progress(quiet=True)
 EMOTIONS = BASIC4.classes
@@ -160,6 +160,27 @@ def test_too_many_failures_stop_the_run(
     else:
         assert run(workspace, failing, max_failures=allowed)["failed"] == 2
     assert len(list(workspace.table_rows("outcome"))) > 0
+
+
+def test_a_candidate_made_later_is_compared_with_those_that_passed(
+    workspace: Workspace, clips: list[Clip]
+) -> None:
+    plan(workspace, clips[:1], FakeGenerator(), copies=3)
+    first, second, third = sorted(candidate for candidate, *_ in workspace.pending(["fake"]))
+    gates = [Duplicate()]
+    alike = np.ones(3, np.float32)
+
+    def make(*candidates: str) -> dict[str, str]:
+        values = {"finite": 0.0, "duplicate": 0.0}
+        made = [Made(name, "ok", "", "", values, alike) for name in candidates]
+        workspace.add_outcomes(made)
+        gate_candidates(workspace, gates, QUIET)
+        return {row["candidate"]: row["gate"] for row in workspace.table_rows("verdict")}
+
+    assert make(second) == {second: ""}
+    # Whichever was in first stays, whatever the order of the ids.
+    assert make(first) == {first: "duplicate", second: ""}
+    assert make(third) == {first: "duplicate", second: "", third: "duplicate"}
 
 
 def test_gating_judging_and_selecting(workspace: Workspace, clips: list[Clip]) -> None:
