@@ -1,7 +1,7 @@
 """Gating, judging and selecting what was generated: each reads the workspace and adds rows."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -119,14 +119,18 @@ def select_candidates(
     scheme: Scheme,
     judge: str,
     gates: Sequence[Gate],
-    recordings: Iterable[Clip],
+    splits: Collection[str],
 ) -> str:
     """Decide on all scored candidates; returns the selection's key.
 
-    recordings: the real training clips, whose counts per emotion are the class prior.
+    splits: those that candidates are made for; how many recordings of each emotion the workspace
+    has in them is the class prior.
     """
     key_of_gates = gates_key(gates)
-    prior = Counter(clip.emotion for clip in recordings)
+    prior: Counter[str] = Counter()
+    for _, split, _, _, label, count, _ in workspace.recordings():
+        if split in splits:
+            prior[label.hard] += count
     config = {
         "scheme": scheme.name,
         "judge": judge,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -60,7 +60,10 @@ class MakeCandidates:
         except WorkspaceError:
             raise
         except EmoforgeError as error:
-            return Made(plan.id, "failed", type(error).__name__, str(error), outcome.measured)
+            kind, sentence = type(error).__name__, str(error)
+        except Exception as error:  # such as audio of a shape that no gate can measure
+            kind, sentence = type(error).__name__, f"{type(error).__name__}: {error}"
+        return Made(plan.id, "failed", kind, sentence, outcome.measured)
 
     def _measured(self, clip: Clip, plan: Plan, outcome: Outcome, audio: Audio) -> Made:
         values = measure_all(self.gates, audio, clip.read(), plan.promise)
@@ -111,13 +114,17 @@ def generate(
     max_failures: float,
     retry_failed: bool,
     progress: Progress,
+    sources: Collection[str] | None = None,
 ) -> Counter[str]:
     """Make every pending candidate of these generators; counts of outcomes by status.
+
+    sources: recordings that are there and as they were when they were catalogued: what an
+    earlier run planned from others is left waiting. None: all of them are.
 
     Raises RunStoppedError, with the reasons counted, once more than `max_failures` have failed
     (a number, or below 1 a fraction of what is pending). What was done stays.
     """
-    pending = workspace.pending(generators, retry_failed=retry_failed)
+    pending = workspace.pending(generators, retry_failed=retry_failed, parents=sources)
     allowed = max_failures if max_failures >= 1 else max_failures * len(pending)
     statuses: Counter[str] = Counter()
     failures: Counter[str] = Counter()

@@ -33,7 +33,6 @@ class Imported:
     clips: list[Clip]
     problems: list[Problem] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
-    added: int = 0
 
 
 def import_corpus(workspace: Workspace, corpus: Corpus, progress: Progress) -> Imported:
@@ -69,7 +68,7 @@ def import_corpus(workspace: Workspace, corpus: Corpus, progress: Progress) -> I
             usable += [clip for clip, _ in found]
             advance(len(batch))
     _require(usable, problems)
-    return Imported(sorted(usable, key=lambda clip: clip.id), problems, corpus.left_out, len(new))
+    return Imported(sorted(usable, key=lambda clip: clip.id), problems, corpus.left_out)
 
 
 def sound_clips(corpus: Corpus, progress: Progress) -> Imported:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +19,7 @@ from emoforge.augment.job import AugmentConfig, Parts
 from emoforge.augment.planner import Planned, plan_candidates
 from emoforge.augment.report import write_report
 from emoforge.clip import Clip
+from emoforge.component import digest
 from emoforge.config import plain
 from emoforge.errors import ConfigError, WorkspaceError
 from emoforge.label import scheme as scheme_named
@@ -89,26 +91,28 @@ def augment(
         imported = import_sources(workspace, config, progress)
         problems = [{"where": p.where, "problem": p.sentence} for p in imported.problems]
         workspace.note_import(run, problems, imported.left_out)
-        planned = plan_sources(workspace, config, parts, imported, progress)
-        made = generate(
+        plan_sources(workspace, config, parts, imported, progress)
+        generate(
             workspace,
             {recipe.generator.name: recipe.generator for recipe in parts.recipes},
+            sources={clip.id for clip in imported.clips},
             workers=config.runner.processes,
             max_failures=config.max_failures,
             retry_failed=retry_failed,
             progress=progress,
         )
-        fresh = bool(imported.added or planned.new or made)
         gates = gate_candidates(workspace, parts.gates, progress)
         judge = judge_clips(workspace, parts.judge, gates, progress)
-        real = [clip for clip in imported.clips if clip.split in config.splits]
         scheme = scheme_named(config.scheme)
-        selection = select_candidates(workspace, parts.selector, scheme, judge, parts.gates, real)
+        selection = select_candidates(
+            workspace, parts.selector, scheme, judge, parts.gates, config.splits
+        )
         workspace.finish_run(run, selection)
-        outputs = _outputs(workspace, config, parts, selection, fresh, progress)
+        inspection = inspect_workspace(workspace)
+        outputs = _outputs(workspace, config, parts, inspection, progress)
         return Summary(
             config.workspace,
-            inspect_workspace(workspace),
+            inspection,
             outputs["exports"],
             outputs["report"],
             time.monotonic() - began,
@@ -119,23 +123,25 @@ def _outputs(
     workspace: Workspace,
     config: AugmentConfig,
     parts: Parts,
-    selection: str,
-    fresh: bool,
+    inspection: Inspection,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Write exports and report, or say where they are if they stand as they would be written.
-
-    fresh: whether this run made anything that they would show.
-    """
+    """Write exports and report, or say where they are if they stand as they would be written."""
     folder = Path(config.out or config.workspace)
     note = folder / "outputs.json"
-    basis = {"selection": selection, "config": plain(config)}
-    if note.exists() and not fresh:
+    last = inspection.last_run
+    shown = {
+        **inspection.to_dict(),
+        "last_run": [last.problems, last.left_out] if last else None,  # all but its number and time
+    }
+    basis = {"shown": digest(shown), "config": plain(config)}
+    with suppress(OSError, ValueError, LookupError, TypeError):  # a damaged note says nothing
         outputs: dict[str, Any] = json.loads(note.read_text("utf-8"))
         paths = [*(export["path"] for export in outputs["exports"]), outputs["report"]]
         if outputs["basis"] == basis and all(Path(path).exists() for path in paths):
             return outputs
-    note.unlink(missing_ok=True)
+    with suppress(OSError):
+        note.unlink()
     outputs = {
         "basis": basis,
         "exports": [
@@ -146,7 +152,8 @@ def _outputs(
         ],
         "report": str(write_report(workspace, folder / "report.html")),
     }
-    note.write_text(json.dumps(outputs, ensure_ascii=False), "utf-8")
+    with suppress(OSError):  # without it they are written again
+        note.write_text(json.dumps(outputs, ensure_ascii=False), "utf-8")
     return outputs
 
 

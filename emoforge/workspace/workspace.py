@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -140,22 +140,30 @@ class Workspace(Overview):
         return to_plan(next(self.rows(sa.select(PLAN).where(PLAN.c.id == candidate))))
 
     def pending(
-        self, generators: Iterable[str], *, retry_failed: bool = False
+        self,
+        generators: Iterable[str],
+        *,
+        retry_failed: bool = False,
+        parents: Collection[str] | None = None,
     ) -> list[tuple[str, str, float]]:
         """Candidates not made yet, as (id, generator, promised duration), shortest first.
 
-        With `retry_failed` also those whose latest attempt failed.
+        With `retry_failed` also those whose latest attempt failed; of these parents only.
         """
         statuses: list[sa.ColumnElement[bool]] = [LATEST.c.status.is_(None)]
         if retry_failed:
             statuses.append(LATEST.c.status == "failed")
         query = (
-            sa.select(PLAN.c.id, PLAN.c.generator, PLAN.c.duration)
+            sa.select(PLAN.c.id, PLAN.c.generator, PLAN.c.duration, PLAN.c.parent)
             .outerjoin(LATEST, LATEST.c.candidate == PLAN.c.id)
             .where(PLAN.c.generator.in_(list(generators)), sa.or_(*statuses))
             .order_by(PLAN.c.generator, PLAN.c.duration, PLAN.c.id)
         )
-        return [tuple(row) for row in self.rows(query)]
+        return [
+            (candidate, generator, duration)
+            for candidate, generator, duration, parent in self.rows(query)
+            if parents is None or parent in parents
+        ]
 
     def plans(self, ids: Sequence[str]) -> dict[str, Plan]:
         """Plans of the named candidates, by id."""

@@ -201,14 +201,14 @@ def test_gating_judging_and_selecting(workspace: Workspace, clips: list[Clip]) -
     judge = judge_clips(workspace, FakeJudge(), lenient_key, QUIET)
     assert judge == judge_key(FakeJudge())
     assert len(list(workspace.table_rows("score"))) == 36
-    selection = select_candidates(workspace, TopK(), BASIC4, judge, lenient, clips)
+    selection = select_candidates(workspace, TopK(), BASIC4, judge, lenient, ["train"])
     decisions = list(workspace.decisions(selection))
     kept = [d for d in decisions if d.keep]
     emotion = {row["id"]: row["emotion"] for row in workspace.table_rows("plan")}
     assert len(decisions) == 24
     assert Counter(emotion[d.candidate] for d in kept) == {"happy": 3}
     assert Counter(d.reason for d in decisions) == {"unsupported": 18, "supported": 3, "surplus": 3}
-    assert select_candidates(workspace, TopK(), BASIC4, judge, lenient, clips) == selection
+    assert select_candidates(workspace, TopK(), BASIC4, judge, lenient, ["train"]) == selection
     config = workspace.selection_config(selection)
     assert config is not None
     assert config["prior"] == dict.fromkeys(EMOTIONS, 3)
