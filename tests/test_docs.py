@@ -45,7 +45,10 @@ def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"line {block.line}:\n{block.text}\n{done.stdout}\n{done.stderr}"
+    shown = (
+        f"line {block.line}:\n{block.text}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    )
+    assert done.returncode == 0, shown
     return done.stdout
 
 
