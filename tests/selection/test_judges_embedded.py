@@ -24,11 +24,6 @@ from emoforge.selection.judges.metrics import confusion, uar
 Samples = npt.NDArray[np.float32]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def judge() -> EmbeddedJudge:
     judge = EmbeddedJudge()
@@ -157,6 +152,16 @@ def test_what_cannot_be_judged_fails_alone(judge: EmbeddedJudge) -> None:
     assert str(answers[0]) == "1 of 16000 samples are not finite (NaN or infinite)"
     assert "639 samples" in str(answers[2])
     assert_same(heard(judge, [good])[0], heard(judge, [good, good])[1])
+
+
+def test_the_number_of_threads_is_left_alone(judge: EmbeddedJudge) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        heard(judge, [noise(16000, 5)])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_no_clips_give_no_scores(judge: EmbeddedJudge) -> None:

@@ -71,22 +71,23 @@ class EmbeddedJudge(Judge):
         """
         import torch
 
-        from emoforge.selection.judges.features import heard_frames
+        from emoforge.selection.judges.features import heard_frames, one_thread
 
         settings = self._model.features
         faults = [_unusable(samples, settings.window) for samples in audios]
-        parts = [
-            []
-            if fault
-            else [
-                heard_frames(torch.from_numpy(part), settings)
-                for part in np.array_split(
-                    samples.astype(np.float32), -(-len(samples) // (_LONGEST_S * self.rate))
-                )
+        with one_thread():
+            parts = [
+                []
+                if fault
+                else [
+                    heard_frames(torch.from_numpy(part), settings)
+                    for part in np.array_split(
+                        samples.astype(np.float32), -(-len(samples) // (_LONGEST_S * self.rate))
+                    )
+                ]
+                for samples, fault in zip(audios, faults, strict=True)
             ]
-            for samples, fault in zip(audios, faults, strict=True)
-        ]
-        heard = iter(self._model.hear([part for own in parts for part in own]))
+            heard = iter(self._model.hear([part for own in parts for part in own]))
         return [
             fault or self._scores([next(heard) for _ in own])
             for fault, own in zip(faults, parts, strict=True)

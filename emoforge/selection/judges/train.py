@@ -4,8 +4,7 @@ import copy
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from emoforge.errors import ConfigError
 from emoforge.label import scheme
 from emoforge.progress import Progress
 from emoforge.selection.judges.examples import Examples, load_examples
+from emoforge.selection.judges.features import one_thread
 from emoforge.selection.judges.model import Model
 from emoforge.selection.judges.network import Heard, Network, normalised
 from emoforge.selection.judges.recipe import Perturbation, Recipe
@@ -46,7 +46,7 @@ def train_judge(
     """
     examples = load_examples(clips, recipe, progress)
     checkpoint = out.with_suffix(".part")
-    with _one_thread():
+    with one_thread():
         network = fit(examples, recipe, seed, checkpoint, device, progress)
     about = {
         "recipe": dataclasses.asdict(recipe),
@@ -67,17 +67,6 @@ def train_judge(
     model.save(out)
     checkpoint.unlink()
     return model
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread adds up in one order: the same weights every time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def fit(
