@@ -100,7 +100,7 @@ def augment(
     config = compose("augment", overrides or [], AugmentConfig, config_dir)
     with _interruptible():
         if dry_run:
-            costs = [cost.to_dict() for cost in estimate(config)]
+            costs = [cost.to_dict() for cost in estimate(config, retry_failed=retry_failed)]
             if as_json:
                 _print({"plan": costs})
             else:

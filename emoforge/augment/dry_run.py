@@ -4,14 +4,17 @@ import dataclasses
 import sqlite3
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emoforge.augment.job import AugmentConfig, Parts
 from emoforge.augment.pipeline import import_sources, plan_sources
-from emoforge.augment.planner import Planned
 from emoforge.component import Generator
+from emoforge.errors import ConfigError
 from emoforge.progress import Progress
 from emoforge.workspace import CATALOGUE, Workspace
 
@@ -26,6 +29,8 @@ _FLAC_BYTES_PER_S = 13_000
 class Cost:
     """What a generator would have to do, by a dry run.
 
+    pending: candidates to make; done: those with an outcome, whatever it is; skipped: clips that
+    the generator declined.
     audio_s: promised seconds of audio of the pending candidates; cpu_s: estimated from making a
     few of them, on one core; None where none could be made, with the reason in `note`.
     """
@@ -44,29 +49,54 @@ class Cost:
         return dataclasses.asdict(self)
 
 
-def dry_run(config: AugmentConfig, progress: Progress | None = None) -> list[Cost]:
+def dry_run(
+    config: AugmentConfig, *, retry_failed: bool = False, progress: Progress | None = None
+) -> list[Cost]:
     """What `augment` would make and what it would cost; the workspace is left as it is.
 
     Plans on a copy of the catalogue and makes a few candidates of each generator.
     """
+    if "://" in config.workspace:
+        raise ConfigError(
+            "a dry run plans on a copy of the catalogue, and copies no database; "
+            "try it with workspace=FOLDER"
+        )
     progress = progress or Progress()
     parts = Parts.of(config)
     with tempfile.TemporaryDirectory() as folder:
         before = Path(config.workspace) / CATALOGUE
         if before.exists():
+            Workspace.open(config.workspace).close()  # says what is wrong with it
             with (
-                sqlite3.connect(before) as source,
-                sqlite3.connect(Path(folder) / CATALOGUE) as copy,
+                closing(sqlite3.connect(before)) as source,
+                closing(sqlite3.connect(Path(folder) / CATALOGUE)) as copy,
             ):
                 source.backup(copy)
         with Workspace.open(folder, write=True) as workspace:
             imported = import_sources(workspace, config, progress)
-            planned = plan_sources(workspace, config, parts, imported, progress)
-            return [_cost(workspace, recipe.generator, planned) for recipe in parts.recipes]
+            plan_sources(workspace, config, parts, imported, progress)
+            skipped = Counter[str]()
+            for name, _, count in workspace.skipped():
+                skipped[name] += count
+            tallies = workspace.tallies("", "", "")
+            sources = {clip.id for clip in imported.clips}
+            costs = []
+            for recipe in parts.recipes:
+                name = recipe.generator.name
+                pending = workspace.pending([name], retry_failed=retry_failed, parents=sources)
+                planned = sum(tally.count for tally in tallies if tally.generator == name)
+                done = planned - len(workspace.pending([name]))
+                costs.append(_cost(workspace, recipe.generator, pending, done, skipped[name]))
+            return costs
 
 
-def _cost(workspace: Workspace, generator: Generator, planned: Planned) -> Cost:
-    pending = workspace.pending([generator.name])
+def _cost(
+    workspace: Workspace,
+    generator: Generator,
+    pending: Sequence[tuple[str, str, float]],
+    done: int,
+    skipped: int,
+) -> Cost:
     seconds = sum(duration for _, _, duration in pending)
     spread = pending[:: max(1, len(pending) // _TRIED)][:_TRIED]
     plans = workspace.plans([candidate for candidate, _, _ in spread])
@@ -83,12 +113,11 @@ def _cost(workspace: Workspace, generator: Generator, planned: Planned) -> Cost:
         else:
             spent_s += time.process_time() - began
             made_s += plan.promise.duration
-    total = planned.new[generator.name] + planned.known[generator.name]
     return Cost(
         generator.name,
         len(pending),
-        total - len(pending),
-        sum(n for (name, _), n in planned.skipped.items() if name == generator.name),
+        done,
+        skipped,
         seconds,
         spent_s / made_s * seconds if made_s else (0.0 if not pending else None),
         seconds * _FLAC_BYTES_PER_S / 1e6,

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from emoforge.audio import Audio, write_flac
-from emoforge.augment import AugmentConfig, augment
+from emoforge.augment import AugmentConfig, augment, dry_run
 from emoforge.augment.job import Parts
 from emoforge.augment.pipeline import import_sources, plan_sources
 from emoforge.config import compose
+from emoforge.errors import ConfigError, WorkspaceError
 from emoforge.label import BASIC4
 from emoforge.progress import Progress
-from emoforge.workspace import Workspace
+from emoforge.workspace import CATALOGUE, Workspace
 
 QUIET = Progress(quiet=True)
 
@@ -86,3 +87,30 @@ def test_outputs_are_written_again_where_their_note_is_damaged(tmp_path: Path, n
     (tmp_path / "w" / "outputs.json").write_text(note)
     augment(config, progress=QUIET)
     assert report.stat().st_mtime_ns > written
+
+
+def test_a_dry_run_counts_what_is_there_and_leaves_it(tmp_path: Path) -> None:
+    # The corpus has no texts: espeak declines all of it.
+    config = job(tmp_path, "corpus", 4, "export=[]", "generators=[signal,espeak]")
+
+    def counts() -> dict[str, tuple[int, int, int]]:
+        costs = dry_run(config, progress=QUIET)
+        return {cost.generator: (cost.pending, cost.done, cost.skipped) for cost in costs}
+
+    assert counts() == {"signal": (4, 0, 0), "espeak": (0, 0, 4)}
+    assert not Path(config.workspace).exists()
+    augment(config, progress=QUIET)
+    before = (Path(config.workspace) / CATALOGUE).read_bytes()
+    assert counts() == {"signal": (0, 4, 0), "espeak": (0, 0, 4)}
+    assert (Path(config.workspace) / CATALOGUE).read_bytes() == before
+
+
+def test_a_dry_run_says_what_it_cannot_plan_on(tmp_path: Path) -> None:
+    config = job(tmp_path, "corpus", 4)
+    Path(config.workspace).mkdir()
+    (Path(config.workspace) / CATALOGUE).write_bytes(b"no database" * 100)
+    with pytest.raises(WorkspaceError, match="file is not a database"):
+        dry_run(config, progress=QUIET)
+    database = job(tmp_path, "corpus", 4, "workspace=postgresql://me@host/db", "audio_root=a")
+    with pytest.raises(ConfigError, match="copies no database"):
+        dry_run(database, progress=QUIET)
