@@ -4,25 +4,18 @@ A worker that dies (a C library that crashes) costs one item: the batches that w
 are done again item by item, and the item that kills its worker again has failed.
 """
 
-import os
-import signal
-import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any, Generic, Protocol, TypeVar
 
-from threadpoolctl import threadpool_limits
+from emoforge.pool import process_pool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 TaskItem = TypeVar("TaskItem", contravariant=True)
 TaskResult = TypeVar("TaskResult", covariant=True)
-
-_PARENT_POLL_S = 1.0
 
 
 class Job(Protocol[TaskItem, TaskResult]):
@@ -52,7 +45,7 @@ class LocalRunner(Generic[Item, Result]):
             return
         waiting = iter(batches)
         flying: dict[Future[Sequence[Result]], Sequence[Item]] = {}
-        pool = self._pool(self.workers)
+        pool = process_pool(self.workers, _take, self.job)
         try:
             while True:
                 while len(flying) < 2 * self.workers and (batch := next(waiting, None)) is not None:
@@ -73,48 +66,29 @@ class LocalRunner(Generic[Item, Result]):
                     pool.shutdown(wait=False, cancel_futures=True)
                     for batch in broken:
                         yield self._one_by_one(batch)
-                    pool = self._pool(self.workers)
+                    pool = process_pool(self.workers, _take, self.job)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _one_by_one(self, batch: Sequence[Item]) -> list[Result]:
         results: list[Result] = []
-        pool = self._pool(1)
+        pool = process_pool(1, _take, self.job)
         for item in batch:
             try:
                 results += pool.submit(_run, [item]).result()
             except BrokenProcessPool:
                 results.append(self.job.crashed(item))
-                pool = self._pool(1)
+                pool = process_pool(1, _take, self.job)
         pool.shutdown(wait=False)
         return results
-
-    def _pool(self, workers: int) -> ProcessPoolExecutor:
-        # A server process that holds no threads forks the workers: safe beside torch, and quick.
-        return ProcessPoolExecutor(
-            workers, get_context("forkserver"), initializer=_start, initargs=(self.job,)
-        )
 
 
 _worker_job: Job[Any, Any]
 
 
-def _start(job: Job[Any, Any]) -> None:
+def _take(job: Job[Any, Any]) -> None:
     global _worker_job
     _worker_job = job
-    threadpool_limits(1)  # workers share the cores; threads of each would only get in the way
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what an interrupt means
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
-
-
-def _leave_with_parent(parent: int) -> None:
-    """End this worker when the driver is gone, even by kill -9: its queue would never tell.
-
-    The parent is the server process, which ends with the driver.
-    """
-    while os.getppid() == parent:
-        time.sleep(_PARENT_POLL_S)
-    os._exit(1)
 
 
 def _run(batch: Sequence[Any]) -> Sequence[Any]:

@@ -1,8 +1,7 @@
 """How well a recipe hears people whom it has not met: the numbers of a judge's card."""
 
-import multiprocessing
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +12,7 @@ import torch
 
 from emoforge.clip import Clip
 from emoforge.label import Scheme, scheme
+from emoforge.pool import process_pool
 from emoforge.progress import Progress
 from emoforge.selection.judges.features import RATE, heard_frames
 from emoforge.selection.judges.metrics import (
@@ -62,7 +62,7 @@ def evaluate_judge(
     pending = [name for name in runs if not weights[name].exists()]
     with (
         progress.stage("evaluate", len(pending)) as advance,
-        ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool,
+        process_pool(jobs) as pool,
     ):
         started = []
         for name in pending:

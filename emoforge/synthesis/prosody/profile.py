@@ -3,11 +3,9 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +14,7 @@ import numpy as np
 from emoforge.clip import Clip
 from emoforge.component import rng_for
 from emoforge.errors import AudioError, ConfigError, CorpusError, nearest
+from emoforge.pool import process_pool
 from emoforge.progress import Progress
 from emoforge.synthesis.prosody.controls import CONTROLS, FACTORS, Controls
 from emoforge.synthesis.prosody.energy import Floats
@@ -239,9 +238,7 @@ def _measure_all(
         if workers == 1:
             results: Iterable[Floats | str] = map(_measure, clips)
         else:
-            pool = stack.enter_context(
-                ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-            )
+            pool = stack.enter_context(process_pool(workers))
             results = pool.map(_measure, clips, chunksize=16)
         advance = stack.enter_context(progress.stage("measure", len(clips)))
         for clip, result in zip(clips, results, strict=True):

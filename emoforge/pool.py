@@ -1,0 +1,45 @@
+"""Worker processes that end with the process that started them."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+_PARENT_POLL_S = 1.0
+
+
+def process_pool(
+    workers: int, setup: Callable[..., None] | None = None, *arguments: Any
+) -> ProcessPoolExecutor:
+    """A pool of processes, each of which first calls `setup(*arguments)`.
+
+    A server process that holds no threads forks them: safe beside torch, and quick. They use
+    one thread each, for they share the cores.
+    """
+    return ProcessPoolExecutor(
+        workers, get_context("forkserver"), initializer=_start, initargs=(setup, arguments)
+    )
+
+
+def _start(setup: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # an interrupt ends a worker without a word
+    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    if setup is not None:
+        setup(*arguments)
+
+
+def _leave_with_parent(parent: int) -> None:
+    """End this worker when the driver is gone, even by kill -9: its queue would never tell.
+
+    The parent is the server process, which ends with the driver.
+    """
+    while os.getppid() == parent:
+        time.sleep(_PARENT_POLL_S)
+    os._exit(1)
