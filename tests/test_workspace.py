@@ -547,6 +547,33 @@ def test_a_database_needs_an_audio_root() -> None:
         Workspace.open("postgresql://user@host/db", write=True)
 
 
+def test_a_workspace_knows_where_its_audio_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Workspace.open("w", "sounds", write=True).close()
+    monkeypatch.chdir("/")
+    place = tmp_path / "w"
+    with Workspace.open(place) as workspace:
+        assert workspace.audio.root == str(tmp_path / "sounds")
+    with Workspace.open(place, write=True) as workspace:
+        assert workspace.audio.root == str(tmp_path / "sounds")
+    Workspace.open(place, str(tmp_path / "sounds/"), write=True).close()
+    with pytest.raises(WorkspaceError, match=r"the audio of this workspace is in .*/sounds, not"):
+        Workspace.open(place, str(tmp_path / "elsewhere"), write=True)
+    with Workspace.open(place, "/mount") as workspace:  # the same sounds, seen from elsewhere
+        assert workspace.audio.root == "/mount"
+
+
+def test_audio_inside_the_workspace_moves_with_it(tmp_path: Path) -> None:
+    Workspace.open(tmp_path / "w", write=True).close()
+    with pytest.raises(WorkspaceError, match="in the workspace itself, not in"):
+        Workspace.open(tmp_path / "w", str(tmp_path / "elsewhere"), write=True)
+    (tmp_path / "w").rename(tmp_path / "moved")
+    with Workspace.open(tmp_path / "moved", write=True) as workspace:
+        assert workspace.audio.root == str(tmp_path / "moved" / "audio")
+
+
 # --- full disks and the audio store ----------------------------------------------------------
 
 

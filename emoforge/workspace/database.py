@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from emoforge.workspace.tables import META, SCHEMA, TABLES
 
 CATALOGUE = "catalogue.db"
 LOCK = "lock"
+_AUDIO_ROOT = "audio_root"
 
 PAGE = 1000
 """Rows read from the catalogue at a time, so that memory stays flat."""
@@ -75,8 +77,10 @@ class Database:
             if write:
                 workspace._take_lock()
                 TABLES.create_all(workspace._engine)
-                workspace.audio.clear_partial()
             workspace._check_schema(write)
+            workspace._find_audio(audio_root, write)
+            if write:
+                workspace.audio.clear_partial()
         except sa.exc.DBAPIError as error:
             workspace.close()
             raise WorkspaceError(
@@ -120,6 +124,21 @@ class Database:
                     f"{self.location}: this workspace has schema {found}, this emoforge reads "
                     f"schema {SCHEMA}; use the emoforge that made it, or a new workspace"
                 )
+
+    def _find_audio(self, given: str | None, write: bool) -> None:
+        """Keep to where the first run put the audio: who reads need not say it again."""
+        with self._engine.begin() as db:
+            known = db.execute(sa.select(META.c.value).where(META.c.key == _AUDIO_ROOT)).scalar()
+            if known is None and write:
+                db.execute(META.insert().values(key=_AUDIO_ROOT, value=_absolute(given)))
+        if given is None and known:
+            self.audio = AudioStore(known)
+        elif given is not None and known is not None and write and _absolute(given) != known:
+            raise WorkspaceError(
+                f"{self.location}: the audio of this workspace is in "
+                f"{known or 'the workspace itself'}, not in {given}; "
+                "leave audio_root as it was, or start a new workspace"
+            )
 
     def close(self) -> None:
         """Let go of the database and of the writer's lock."""
@@ -172,6 +191,13 @@ class Database:
         table = TABLES.tables[name]
         for row in self.rows(sa.select(table).order_by(*table.primary_key.columns)):
             yield dict(row._mapping)
+
+
+def _absolute(audio_root: str | None) -> str:
+    """An audio root that means the same from every folder; "" for that of the workspace."""
+    if not audio_root or "://" in audio_root:
+        return (audio_root or "").rstrip("/")
+    return os.path.abspath(audio_root)
 
 
 def _reason(error: sa.exc.DBAPIError) -> str:
