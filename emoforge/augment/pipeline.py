@@ -62,12 +62,15 @@ class Summary:
         """Show it on standard output: what happened, where to look, what to do next."""
         from rich.console import Console
 
-        console = Console()
+        console = Console(markup=False)  # a path may have brackets
         for table in self.inspection.tables():
             console.print(table)
         console.print(f"\nReport:   {self.report}", soft_wrap=True)
         for export in self.exports:
             console.print(f"Training: {export['path']} ({export['clips']} clips)", soft_wrap=True)
+            if problems := export["problems"]:
+                first = f"{problems[0]['id']}: {problems[0]['problem']}"
+                console.print(f"          left out {len(problems)}, the first {first}")
         console.print(f"Next:     emoforge inspect {self.workspace}", soft_wrap=True)
         console.print(f"          emoforge audit leakage {self.workspace}", soft_wrap=True)
 
