@@ -68,6 +68,10 @@ class FakeJudge(Judge):
     probability: float = 0.7
     scheme: ClassVar[Scheme] = BASIC4
 
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        return (self.scheme.name,)
+
     def score(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Scores | AudioError]:
         others = (1 - self.probability) / (len(self.scheme.classes) - 1)
         heard = tuple(

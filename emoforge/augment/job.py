@@ -11,6 +11,7 @@ from emoforge.augment.planner import Recipe
 from emoforge.clip import SPLITS
 from emoforge.component import Generator, create
 from emoforge.errors import ConfigError, nearest
+from emoforge.label import scheme
 from emoforge.selection import Gate, Judge, Selector
 
 
@@ -84,6 +85,11 @@ class Parts:
         )
         for part in (*(r.generator for r in recipes), *parts.gates, parts.judge, *parts.exporters):
             part.check_requirements()
+        if scheme(config.scheme).name not in (known := parts.judge.schemes):
+            raise ConfigError(
+                f"scheme={config.scheme}: the judge '{parts.judge.name}' knows "
+                f"{', '.join(sorted(known))} only"
+            )
         return parts
 
 

@@ -1,6 +1,7 @@
 """The judge that comes with emoforge: a small network learned from acted speech."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,6 +62,20 @@ class EmbeddedJudge(Judge):
         except OSError as error:
             raise RequirementError(
                 f"{self._file}: judge weights cannot be read ({error.strerror or error})"
+            ) from error
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """As the weights' header says; raises RequirementError if it cannot be read."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._file, "np") as file:
+                return tuple(json.loads((file.metadata() or {})["judge"])["schemes"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise RequirementError(
+                f"{self._file}: not a judge's weights, or damaged; train them again or "
+                "reinstall emoforge"
             ) from error
 
     def score(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Scores | AudioError]:

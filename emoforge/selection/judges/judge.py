@@ -1,7 +1,7 @@
 """What every judge offers: audio in, class distributions and an embedding out."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,6 +28,11 @@ class Judge(Component):
     """An SER model. rate: the sampling rate that it takes, Hz."""
 
     rate: ClassVar[int]
+
+    @property
+    @abstractmethod
+    def schemes(self) -> Collection[str]:
+        """Names of the schemes that `score` gives distributions under; needs no `setup`."""
 
     @abstractmethod
     def score(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Scores | AudioError]:
