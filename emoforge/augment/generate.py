@@ -122,10 +122,12 @@ def generate(
     earlier run planned from others is left waiting. None: all of them are.
 
     Raises RunStoppedError, with the reasons counted, once more than `max_failures` have failed
-    (a number, or below 1 a fraction of what is pending). What was done stays.
+    (a number, or below 1 a fraction of all that is planned, so that a run that was stopped near
+    its end is allowed what it was at its beginning). What was done stays.
     """
     pending = workspace.pending(generators, retry_failed=retry_failed, parents=sources)
-    allowed = max_failures if max_failures >= 1 else max_failures * len(pending)
+    planned = workspace.planned_count(generators)
+    allowed = max_failures if max_failures >= 1 else max_failures * planned
     statuses: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     job = MakeCandidates(generators, workspace.audio)
@@ -140,7 +142,7 @@ def generate(
                 reasons = "\n".join(f"  {n} × {reason}" for reason, n in failures.most_common(5))
                 raise RunStoppedError(
                     f"stopped: {failures.total()} of {statuses.total()} candidates failed, "
-                    f"max_failures={max_failures:g} allows {allowed:g} of {len(pending)}; "
+                    f"max_failures={max_failures:g} allows {allowed:g} of {planned} planned; "
                     f"what was made is kept, the reasons were:\n{reasons}"
                 )
     return statuses

@@ -165,6 +165,11 @@ class Workspace(Overview):
             if parents is None or parent in parents
         ]
 
+    def planned_count(self, generators: Iterable[str]) -> int:
+        """Number of candidates planned with these generators, made or not."""
+        query = sa.select(sa.func.count()).where(PLAN.c.generator.in_(list(generators)))
+        return int(next(self.rows(query))[0])
+
     def plans(self, ids: Sequence[str]) -> dict[str, Plan]:
         """Plans of the named candidates, by id."""
         return {

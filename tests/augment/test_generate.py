@@ -162,6 +162,17 @@ def test_too_many_failures_stop_the_run(
     assert len(list(workspace.table_rows("outcome"))) > 0
 
 
+def test_a_resumed_run_may_fail_as_often_as_an_undisturbed_one(
+    workspace: Workspace, clips: list[Clip]
+) -> None:
+    failing = FakeGenerator(fail="/11")
+    plan(workspace, clips, failing)
+    plans = workspace.plans([candidate for candidate, *_ in workspace.pending(["fake"])])
+    done = [plan.id for plan in plans.values() if plan.parent not in ("noise/10", "noise/11")]
+    workspace.add_outcomes([Made(one, "ok", "", "", {}) for one in done])
+    assert run(workspace, failing, max_failures=0.1) == {"ok": 1, "failed": 1}
+
+
 def test_a_candidate_made_later_is_compared_with_those_that_passed(
     workspace: Workspace, clips: list[Clip]
 ) -> None:
