@@ -3,15 +3,12 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 from threadpoolctl import threadpool_limits
-
-_PARENT_POLL_S = 1.0
 
 
 def process_pool(
@@ -30,16 +27,17 @@ def process_pool(
 def _start(setup: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     threadpool_limits(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # an interrupt ends a worker without a word
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_leave_with_driver, daemon=True).start()
     if setup is not None:
         setup(*arguments)
 
 
-def _leave_with_parent(parent: int) -> None:
+def _leave_with_driver() -> None:
     """End this worker when the driver is gone, even by kill -9: its queue would never tell.
 
-    The parent is the server process, which ends with the driver.
+    The driver, not the server process: that one lives as long as its workers do.
     """
-    while os.getppid() == parent:
-        time.sleep(_PARENT_POLL_S)
-    os._exit(1)
+    driver = parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)

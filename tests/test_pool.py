@@ -30,3 +30,23 @@ def test_an_interrupt_ends_everything_and_the_run_goes_on(tmp_path: Path) -> Non
     psutil.wait_procs(family, timeout=10)
     assert not [child for child in family if child.is_running()]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_idle_workers_end_with_a_driver_that_was_killed() -> None:
+    program = (
+        "import time\n"
+        "from emoforge.pool import process_pool\n"
+        "pool = process_pool(2)\n"
+        "[work.result() for work in [pool.submit(time.sleep, 0.2) for _ in range(4)]]\n"
+        "print('up', flush=True)\n"
+        "time.sleep(100)\n"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == "up\n"
+    family = psutil.Process(driver.pid).children(recursive=True)
+    assert len(family) >= 3
+    driver.kill()
+    driver.communicate()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
