@@ -134,7 +134,7 @@ def _print_costs(costs: list[dict[str, Any]]) -> None:
 @app.command()
 def inspect(workspace: Folder, as_json: Json = False, audio_root: AudioRoot = None) -> None:
     """What is in a workspace: counts by outcome, generator, emotion and reason."""
-    from emoforge.augment import inspect_workspace
+    from emoforge.augment import inspect_workspace, inspection_tables
     from emoforge.workspace import Workspace
 
     with Workspace.open(workspace, audio_root) as opened:
@@ -144,7 +144,7 @@ def inspect(workspace: Folder, as_json: Json = False, audio_root: AudioRoot = No
     else:
         from rich.console import Console
 
-        for table in inspection.tables():
+        for table in inspection_tables(inspection):
             Console().print(table)
 
 

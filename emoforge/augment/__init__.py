@@ -5,6 +5,7 @@ from emoforge.augment.corpora import CorpusConfig, read_corpus
 from emoforge.augment.dry_run import Cost, dry_run
 from emoforge.augment.export import Exported, Exporter
 from emoforge.augment.inspection import Inspection, inspect_workspace
+from emoforge.augment.inspection_tables import inspection_tables
 from emoforge.augment.job import AugmentConfig
 from emoforge.augment.leakage import audit_leakage
 from emoforge.augment.learning import JudgeTraining, ProfileMeasurement, measure_prosody, train
@@ -29,6 +30,7 @@ __all__ = [
     "export_selection",
     "gate_candidates",
     "inspect_workspace",
+    "inspection_tables",
     "judge_clips",
     "measure_prosody",
     "read_corpus",

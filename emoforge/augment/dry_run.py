@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emoforge.augment.job import AugmentConfig, Parts
-from emoforge.augment.pipeline import import_sources, plan_sources
+from emoforge.augment.pipeline import check_run, import_sources, plan_sources
 from emoforge.component import Generator
 from emoforge.errors import ConfigError
 from emoforge.progress import Progress
@@ -73,6 +73,7 @@ def dry_run(
             ):
                 source.backup(copy)
         with Workspace.open(folder, write=True) as workspace:
+            check_run(workspace, config)
             imported = import_sources(workspace, config, progress)
             plan_sources(workspace, config, parts, imported, progress)
             skipped = Counter[str]()

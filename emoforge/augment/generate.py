@@ -130,6 +130,7 @@ def generate(
     allowed = max_failures if max_failures >= 1 else max_failures * planned
     statuses: Counter[str] = Counter()
     failures: Counter[str] = Counter()
+    examples: dict[str, str] = {}
     job = MakeCandidates(generators, workspace.audio)
     batches = (_tasks(workspace, ids) for ids in _batches(pending))
     with progress.stage("generate", len(pending)) as advance:
@@ -137,9 +138,15 @@ def generate(
             workspace.add_outcomes(made)
             advance(len(made))
             statuses.update(row.status for row in made)
-            failures.update(f"{row.reason}: {row.detail}" for row in made if row.status == "failed")
+            for row in made:
+                if row.status == "failed":
+                    failures[row.reason] += 1
+                    examples.setdefault(row.reason, row.detail)
             if failures.total() > allowed:
-                reasons = "\n".join(f"  {n} × {reason}" for reason, n in failures.most_common(5))
+                reasons = "\n".join(
+                    f"  {count} × {reason}, as: {examples[reason]}"
+                    for reason, count in failures.most_common()
+                )
                 raise RunStoppedError(
                     f"stopped: {failures.total()} of {statuses.total()} candidates failed, "
                     f"max_failures={max_failures:g} allows {allowed:g} of {planned} planned; "

@@ -15,6 +15,7 @@ from emoforge.augment.export import Exported, Exporter
 from emoforge.augment.generate import generate
 from emoforge.augment.importing import Imported, import_corpus
 from emoforge.augment.inspection import Inspection, inspect_workspace
+from emoforge.augment.inspection_tables import inspection_tables
 from emoforge.augment.job import AugmentConfig, Parts
 from emoforge.augment.planner import Planned, plan_candidates
 from emoforge.augment.report import write_report
@@ -63,7 +64,7 @@ class Summary:
         from rich.console import Console
 
         console = Console(markup=False)  # a path may have brackets
-        for table in self.inspection.tables():
+        for table in inspection_tables(self.inspection):
             console.print(table)
         console.print(f"\nReport:   {self.report}", soft_wrap=True)
         for export in self.exports:
@@ -89,7 +90,7 @@ def augment(
     with Workspace.open(config.workspace, config.audio_root, write=True) as workspace:
         # The location as it may be shown: without a database's password.
         config = replace(config, workspace=workspace.location)
-        _check(workspace, config)
+        check_run(workspace, config)
         run = workspace.start_run(plain(config), _versions())
         imported = import_sources(workspace, config, progress)
         problems = [{"where": p.where, "problem": p.sentence} for p in imported.problems]
@@ -206,7 +207,8 @@ def plan_sources(
     return plan_candidates(workspace, sources, parts.recipes, config.seed, progress)
 
 
-def _check(workspace: Workspace, config: AugmentConfig) -> None:
+def check_run(workspace: Workspace, config: AugmentConfig) -> None:
+    """Raise what is wrong with running `config` on this workspace."""
     if "://" in config.workspace and config.out is None:
         raise ConfigError("a database workspace needs a folder for the results: add out=FOLDER")
     scheme_named(config.scheme)

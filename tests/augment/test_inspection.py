@@ -28,6 +28,7 @@ from emoforge.augment.inspection import (
     Inspection,
     inspect_workspace,
 )
+from emoforge.augment.inspection_tables import inspection_tables
 from emoforge.component import digest
 from emoforge.label import FULL
 from emoforge.workspace import Made, Workspace
@@ -35,7 +36,7 @@ from emoforge.workspace import Made, Workspace
 
 def printed(inspection: Inspection, width: int = 200) -> str:
     console = Console(width=width, file=io.StringIO())
-    for table in inspection.tables():
+    for table in inspection_tables(inspection):
         console.print(table)
     return cast(io.StringIO, console.file).getvalue()
 
