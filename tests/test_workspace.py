@@ -204,7 +204,7 @@ def test_a_plan_comes_back_as_it_was(workspace: Workspace) -> None:
     )
     assert workspace.plan("ab12") == plan
     assert workspace.plans(["ab12", "missing"]) == {"ab12": plan}
-    assert workspace.planned_keys() == {"key1", "key2"}
+    assert set(workspace.planned()) == {"key1", "key2"}
     assert workspace.skipped() == [("espeak", "no text", 1)]
 
 

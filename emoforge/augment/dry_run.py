@@ -4,7 +4,6 @@ import dataclasses
 import sqlite3
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -75,19 +74,17 @@ def dry_run(
         with Workspace.open(folder, write=True) as workspace:
             check_run(workspace, config)
             imported = import_sources(workspace, config, progress)
-            plan_sources(workspace, config, parts, imported, progress)
-            skipped = Counter[str]()
-            for name, _, count in workspace.skipped():
-                skipped[name] += count
-            tallies = workspace.tallies("", "", "")
-            sources = {clip.id for clip in imported.clips}
+            planned = plan_sources(workspace, config, parts, imported, progress)
             costs = []
             for recipe in parts.recipes:
                 name = recipe.generator.name
-                pending = workspace.pending([name], retry_failed=retry_failed, parents=sources)
-                planned = sum(tally.count for tally in tallies if tally.generator == name)
-                done = planned - len(workspace.pending([name]))
-                costs.append(_cost(workspace, recipe.generator, pending, done, skipped[name]))
+                among = planned.candidates[name]
+                waiting = workspace.pending([name], among=among)
+                pending = workspace.pending([name], among=among, retry_failed=retry_failed)
+                done = len(among) - len(waiting)
+                costs.append(
+                    _cost(workspace, recipe.generator, pending, done, planned.skipped[name])
+                )
             return costs
 
 

@@ -109,24 +109,24 @@ def candidate_clip(parent: Clip, plan: Plan, audio: Audio, path: str, digest: st
 def generate(
     workspace: Workspace,
     generators: Mapping[str, Generator],
+    candidates: Mapping[str, Collection[str]],
     *,
     workers: int,
     max_failures: float,
     retry_failed: bool,
     progress: Progress,
-    sources: Collection[str] | None = None,
 ) -> Counter[str]:
-    """Make every pending candidate of these generators; counts of outcomes by status.
+    """Make what is pending of the candidates; counts of outcomes by status.
 
-    sources: recordings that are there and as they were when they were catalogued: what an
-    earlier run planned from others is left waiting. None: all of them are.
+    candidates: ids by generator, as planned.
 
     Raises RunStoppedError, with the reasons counted, once more than `max_failures` have failed
     (a number, or below 1 a fraction of all that is planned, so that a run that was stopped near
     its end is allowed what it was at its beginning). What was done stays.
     """
-    pending = workspace.pending(generators, retry_failed=retry_failed, parents=sources)
-    planned = workspace.planned_count(generators)
+    among = set().union(*candidates.values())
+    pending = workspace.pending(generators, retry_failed=retry_failed, among=among)
+    planned = len(among)
     allowed = max_failures if max_failures >= 1 else max_failures * planned
     statuses: Counter[str] = Counter()
     failures: Counter[str] = Counter()

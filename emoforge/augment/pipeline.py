@@ -95,11 +95,11 @@ def augment(
         imported = import_sources(workspace, config, progress)
         problems = [{"where": p.where, "problem": p.sentence} for p in imported.problems]
         workspace.note_import(run, problems, imported.left_out)
-        plan_sources(workspace, config, parts, imported, progress)
+        planned = plan_sources(workspace, config, parts, imported, progress)
         generate(
             workspace,
             {recipe.generator.name: recipe.generator for recipe in parts.recipes},
-            sources={clip.id for clip in imported.clips},
+            planned.candidates,
             workers=config.runner.processes,
             max_failures=config.max_failures,
             retry_failed=retry_failed,

@@ -24,11 +24,16 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Planned:
-    """Counts of one planning pass; `new` and `known` are candidates by generator."""
+    """One planning pass, by generator.
 
+    candidates: ids of all that it asks for; new, known: plans added now and before;
+    skipped: clips that the generator declines.
+    """
+
+    candidates: dict[str, set[str]]
     new: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 def plan_candidates(
@@ -44,10 +49,11 @@ def plan_candidates(
     look-up. Two clips of the same content can give the same candidate: it is made once.
     """
     recipes = list(recipes)
-    seen = workspace.planned_keys()
+    seen = workspace.planned()
+    candidates: dict[str, set[str]] = {recipe.generator.name: set() for recipe in recipes}
     new: Counter[str] = Counter()
     known: Counter[str] = Counter()
-    skipped: Counter[tuple[str, str]] = Counter()
+    skipped: Counter[str] = Counter()
     batch: list[tuple[str, str, str, Plan | str]] = []
     total = len(clips) * sum(recipe.copies for recipe in recipes)
     with progress.stage("plan", total) as advance:
@@ -59,20 +65,25 @@ def plan_candidates(
                     key = _key(clip, signature, seed, copy)
                     if key in seen:
                         known[generator.name] += 1
+                        if (candidate := seen[key]) is None:
+                            skipped[generator.name] += 1
+                        else:
+                            candidates[generator.name].add(candidate)
                         continue
                     plan = _plan(generator, clip, seed, copy)
                     batch.append((key, generator.name, clip.id, plan))
                     if isinstance(plan, Plan):
                         new[generator.name] += 1
+                        candidates[generator.name].add(plan.id)
                     else:
-                        skipped[generator.name, plan] += 1
+                        skipped[generator.name] += 1
                     if len(batch) == _BATCH:
                         workspace.add_plans(batch)
                         advance(len(batch))
                         batch = []
         workspace.add_plans(batch)
         advance(len(batch) + known.total())
-    return Planned(new, known, skipped)
+    return Planned(candidates, new, known, skipped)
 
 
 def _plan(generator: Generator, clip: Clip, seed: int, copy: int) -> Plan | str:

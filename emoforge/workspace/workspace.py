@@ -116,9 +116,9 @@ class Workspace(Overview):
 
     # --- plans -------------------------------------------------------------------------------
 
-    def planned_keys(self) -> set[str]:
-        """Keys of everything planned so far (see `augment.planner`)."""
-        return {row.key for row in self.rows(sa.select(PLANNED.c.key))}
+    def planned(self) -> dict[str, str | None]:
+        """Key of everything planned so far (see `augment.planner`) → its candidate, if any."""
+        return dict(self.rows(sa.select(PLANNED.c.key, PLANNED.c.candidate)))
 
     def add_plans(self, planned: Sequence[tuple[str, str, str, Plan | str]]) -> None:
         """Add (key, generator, parent, plan or the reason why there is none)."""
@@ -144,31 +144,26 @@ class Workspace(Overview):
         generators: Iterable[str],
         *,
         retry_failed: bool = False,
-        parents: Collection[str] | None = None,
+        among: Collection[str] | None = None,
     ) -> list[tuple[str, str, float]]:
         """Candidates not made yet, as (id, generator, promised duration), shortest first.
 
-        With `retry_failed` also those whose latest attempt failed; of these parents only.
+        With `retry_failed` also those whose latest attempt failed. `among`: of these ids only.
         """
         statuses: list[sa.ColumnElement[bool]] = [LATEST.c.status.is_(None)]
         if retry_failed:
             statuses.append(LATEST.c.status == "failed")
         query = (
-            sa.select(PLAN.c.id, PLAN.c.generator, PLAN.c.duration, PLAN.c.parent)
+            sa.select(PLAN.c.id, PLAN.c.generator, PLAN.c.duration)
             .outerjoin(LATEST, LATEST.c.candidate == PLAN.c.id)
             .where(PLAN.c.generator.in_(list(generators)), sa.or_(*statuses))
             .order_by(PLAN.c.generator, PLAN.c.duration, PLAN.c.id)
         )
         return [
             (candidate, generator, duration)
-            for candidate, generator, duration, parent in self.rows(query)
-            if parents is None or parent in parents
+            for candidate, generator, duration in self.rows(query)
+            if among is None or candidate in among
         ]
-
-    def planned_count(self, generators: Iterable[str]) -> int:
-        """Number of candidates planned with these generators, made or not."""
-        query = sa.select(sa.func.count()).where(PLAN.c.generator.in_(list(generators)))
-        return int(next(self.rows(query))[0])
 
     def plans(self, ids: Sequence[str]) -> dict[str, Plan]:
         """Plans of the named candidates, by id."""

@@ -67,6 +67,7 @@ def run(
     return generate(
         workspace,
         {"fake": fake},
+        {"fake": {row["id"] for row in workspace.table_rows("plan")}},
         workers=workers,
         max_failures=more.get("max_failures", 1000),  # type: ignore[arg-type]
         retry_failed=bool(more.get("retry_failed")),
@@ -79,7 +80,7 @@ def test_every_fate_is_an_outcome(workspace: Workspace, clips: list[Clip], worke
     fake = FakeGenerator(skip="/01", fail="/02", broken="/03", crash="/05" if workers else None)
     planned = plan(workspace, clips, fake)
     assert planned.new["fake"] == 11
-    assert planned.skipped == {("fake", "is to be skipped"): 1}
+    assert planned.skipped == {"fake": 1}
     statuses = run(workspace, fake, workers)
     assert statuses == {
         "ok": 8 if workers else 9,
