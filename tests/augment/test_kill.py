@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from emoforge.workspace import Workspace
 
@@ -39,6 +40,7 @@ def contents(workspace: Path) -> tuple[dict[str, list[dict[str, object]]], dict[
     return rows, files
 
 
+@pytest.mark.timeout(900)
 def test_ten_kills_change_nothing(few: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     subprocess.run(command(few, tmp_path / "calm"), check=True, capture_output=True)
