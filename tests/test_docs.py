@@ -119,7 +119,8 @@ def test_pages_name_only_what_is_there() -> None:
         text = (ROOT / page).read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
-        for target in re.findall(r"`?make (\w+)", " ".join(b.text for b in blocks(page))):
+        commands = "\n".join(block.text for block in blocks(page))
+        for target in re.findall(r"^(?:\$ )?make (\w+)", commands, re.M):
             assert re.search(rf"^{target}:", makefile, re.M), f"{page}: make {target}"
 
 
