@@ -15,7 +15,13 @@ def test_an_interrupt_ends_everything_and_the_run_goes_on(tmp_path: Path) -> Non
     settings = ["generators=[prosody,signal]", f"workspace={tmp_path / 'w'}", "runner.workers=2"]
     command = [sys.executable, "-c", program, "augment", *settings]
     run = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Where the tests themselves run in the background, interrupts come ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     catalogue = tmp_path / "w" / "audio"
     deadline = time.monotonic() + 120
