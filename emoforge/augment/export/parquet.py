@@ -12,8 +12,8 @@ from emoforge.audio import encode_flac
 from emoforge.augment.export.card import HF_SPLIT
 from emoforge.augment.export.exporter import Add, Exporter
 from emoforge.augment.export.row import Row
+from emoforge.augment.export.shards import by_split
 from emoforge.augment.export.table import Table
-from emoforge.clip import Split
 from emoforge.errors import ConfigError
 
 _AUDIO = pa.field("audio", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
@@ -45,20 +45,10 @@ class Parquet(Exporter):
     def writing(self, folder: Path) -> Iterator[Add]:
         """See Exporter."""
         (folder / "data").mkdir()
-        splits: dict[Split, _Shards] = {}
-
-        def add(row: Row) -> None:
-            if row.split not in splits:
-                splits[row.split] = _Shards(folder / "data", HF_SPLIT[row.split], self.shard_bytes)
-            splits[row.split].add(row)
-
-        try:
+        with by_split(
+            lambda split: _Shards(folder / "data", HF_SPLIT[split], self.shard_bytes)
+        ) as add:
             yield add
-            for shards in splits.values():
-                shards.finish()
-        finally:
-            for shards in splits.values():
-                shards.abandon()
 
 
 class _Shards:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from emoforge.audio import encode_flac
 from emoforge.augment.export.exporter import Add, Exporter
 from emoforge.augment.export.row import Row
-from emoforge.clip import Split
+from emoforge.augment.export.shards import by_split
 from emoforge.component import canonical_json
 from emoforge.errors import ConfigError
 
@@ -42,20 +42,8 @@ class WebDataset(Exporter):
     @contextmanager
     def writing(self, folder: Path) -> Iterator[Add]:
         """See Exporter."""
-        splits: dict[Split, _Shards] = {}
-
-        def add(row: Row) -> None:
-            if row.split not in splits:
-                splits[row.split] = _Shards(folder, row.split, self.shard_bytes)
-            splits[row.split].add(row)
-
-        try:
+        with by_split(lambda split: _Shards(folder, split, self.shard_bytes)) as add:
             yield add
-            for shards in splits.values():
-                shards.finish()
-        finally:
-            for shards in splits.values():
-                shards.abandon()
 
 
 class _Shards:
