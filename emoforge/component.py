@@ -106,16 +106,21 @@ class Component(ABC):
         return ""
 
     def signature(self) -> dict[str, Any]:
-        """Name, version, weights digest and options: what its results depend on.
+        """Name, version, weights digest and options: what its results depend on."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "weights": self.weights,
+            **self.options(),
+        }
 
-        Options declared with `metadata=INCIDENTAL` (a device, a path) are left out.
-        """
-        options = {
+    def options(self) -> dict[str, Any]:
+        """Its options, less those declared with `metadata=INCIDENTAL` (a device, a path)."""
+        return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(cast(Any, self))
             if not field.metadata.get("incidental")
         }
-        return {"name": self.name, "version": self.version, "weights": self.weights, **options}
 
     def check_requirements(self) -> None:
         """Raise RequirementError naming everything that is missing."""

@@ -17,7 +17,7 @@ from emoforge.clip import Clip
 from emoforge.component import Family, Generator, Params
 from emoforge.errors import AudioError, SkipClip
 from emoforge.label import BASIC4, Scheme
-from emoforge.selection import Judge, Scores
+from emoforge.selection import Encoding, Judge
 
 
 @dataclass(frozen=True)
@@ -62,19 +62,26 @@ class FakeJudge(Judge):
 
     name: ClassVar[str] = "fake"
     version: ClassVar[int] = 1
-    rate: ClassVar[int] = 16000
 
     emotion: str = "happy"
     probability: float = 0.7
     scheme: ClassVar[Scheme] = BASIC4
 
     @property
-    def schemes(self) -> tuple[str, ...]:
+    def rate(self) -> int:
+        return 16000
+
+    @property
+    def encoder_weights(self) -> str:
+        return ""
+
+    @property
+    def native_schemes(self) -> tuple[str, ...]:
         return (self.scheme.name,)
 
-    def score(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Scores | AudioError]:
+    def encode(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Encoding | AudioError]:
         others = (1 - self.probability) / (len(self.scheme.classes) - 1)
         heard = tuple(
             self.probability if name == self.emotion else others for name in self.scheme.classes
         )
-        return [Scores({self.scheme.name: heard}, np.zeros(1, np.float32)) for _ in audios]
+        return [Encoding(np.zeros((1, 1), np.float32), {self.scheme.name: heard}) for _ in audios]

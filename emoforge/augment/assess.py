@@ -1,28 +1,29 @@
 """Gating, judging and selecting what was generated: each reads the workspace and adds rows."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emoforge.clip import Clip
 from emoforge.component import digest
-from emoforge.errors import AudioError, ConfigError
+from emoforge.errors import AudioError
 from emoforge.label import Scheme
 from emoforge.progress import Progress
 from emoforge.selection import (
     Duplicate,
+    Encoding,
     Gate,
     Judge,
-    ScoredCandidate,
-    Scores,
+    Round,
     Selector,
     first_rejection,
+    load_material,
 )
-from emoforge.workspace import Made, Scored, Workspace
+from emoforge.workspace import Encoded, Made, Scored, Workspace
 
 _BATCH_S = 120.0
 _BATCH_CLIPS = 64
@@ -80,46 +81,56 @@ def _fingerprints(family: Iterable[Made]) -> dict[str, npt.NDArray[np.float32]]:
     return {made.candidate: made.fingerprint for made in family if made.fingerprint is not None}
 
 
-def judge_key(judge: Judge) -> str:
-    """Key of the scores of this judge with these weights."""
-    return f"{judge.name}-{digest(judge.signature())[:12]}"
-
-
 def judge_clips(workspace: Workspace, judge: Judge, gates: str, progress: Progress) -> str:
     """Score recordings and candidates past the gates that this judge has not scored.
 
-    Returns the judge's key. Batches are cut from the whole list, scored or not, so that a
-    resumed run scores each clip in the company that it would have had undisturbed: sums in
-    another order would differ in the last digit.
+    Returns the judge's key. What its encoder has encoded before (for another head) is not
+    encoded again. Batches are cut from the whole list, scored or not, so that a resumed run
+    encodes each clip in the company that it would have had undisturbed: sums in another order
+    would differ in the last digit.
     """
-    key = judge_key(judge)
-    clips = workspace.judgeable(key, gates)
+    clips = workspace.judgeable(judge.key, gates)
     batches = [[clip for clip, scored in batch if not scored] for batch in _like_durations(clips)]
     batches = [batch for batch in batches if batch]
     with progress.stage("judge", sum(map(len, batches))) as advance:
-        if batches:
+        if not batches:
+            return judge.key
+        known: set[str] = set()
+        for batch in batches:
+            encoded = list(workspace.encodings(judge.encoder, batch))
+            _add(
+                workspace, judge, {row.clip: Encoding(row.embedding, row.native) for row in encoded}
+            )
+            known |= {row.clip for row in encoded}
+            advance(len(encoded))
+        batches = [[clip for clip in batch if clip not in known] for batch in batches]
+        if batches := [batch for batch in batches if batch]:
             judge.setup()
         for names, audios in _decoded(workspace, batches, judge.rate):
-            heard = iter(judge.score([a for a in audios if not isinstance(a, AudioError)]))
+            heard = iter(judge.encode([a for a in audios if not isinstance(a, AudioError)]))
             answers = [a if isinstance(a, AudioError) else next(heard) for a in audios]
-            workspace.add_scores(key, list(map(_scored, names, answers)))
+            _add(workspace, judge, dict(zip(names, answers, strict=True)))
             advance(len(names))
-    return key
+    return judge.key
 
 
-def _scored(clip: str, answer: Scores | AudioError) -> Scored:
-    if isinstance(answer, AudioError):
-        return Scored(clip, {}, None, str(answer))
-    return Scored(clip, answer.distributions, answer.embedding)
+def _add(workspace: Workspace, judge: Judge, answers: Mapping[str, Encoding | AudioError]) -> None:
+    encodings = {clip: e for clip, e in answers.items() if isinstance(e, Encoding)}
+    heard = zip(encodings, judge.distributions(list(encodings.values())), strict=True)
+    scores = [Scored(clip, distributions) for clip, distributions in heard]
+    scores += [Scored(clip, {}, str(e)) for clip, e in answers.items() if clip not in encodings]
+    rows = [Encoded(clip, e.embedding, e.native) for clip, e in encodings.items()]
+    workspace.add_judged(judge.encoder, rows, judge.key, scores)
 
 
 def select_candidates(
     workspace: Workspace,
     selector: Selector,
     scheme: Scheme,
-    judge: str,
+    judge: Judge,
     gates: Sequence[Gate],
     splits: Collection[str],
+    seed: int = 0,
 ) -> str:
     """Decide on all scored candidates; returns the selection's key.
 
@@ -127,30 +138,30 @@ def select_candidates(
     has in them is the class prior.
     """
     key_of_gates = gates_key(gates)
-    prior: Counter[str] = Counter()
-    for _, split, _, _, label, count, _ in workspace.recordings():
-        if split in splits:
-            prior[label.hard] += count
-    config = {
+    config: dict[str, Any] = {
         "scheme": scheme.name,
-        "judge": judge,
+        "judge": judge.key,
+        "encoder": judge.encoder,
         "gates": key_of_gates,
         "gate_options": [gate.signature() for gate in gates],
         "selector": selector.signature(),
-        "prior": dict(prior),
+        "splits": sorted(splits),
+        "seed": seed,
     }
-    key = digest(config, workspace.scored_ids(judge, key_of_gates))
+    key = digest(config, workspace.scored_ids(judge.key, key_of_gates))
     if workspace.selection_config(key) is not None:
         return key
-    candidates = []
-    for candidate, emotion, distributions in workspace.scored_candidates(judge, key_of_gates):
-        if scheme.name not in distributions:
-            raise ConfigError(
-                f"the judge does not know scheme '{scheme.name}': it knows "
-                f"{', '.join(sorted(distributions))}"
-            )
-        candidates.append(ScoredCandidate(candidate, emotion, tuple(distributions[scheme.name])))
-    workspace.add_selection(key, config, selector.select(candidates, scheme, prior))
+    material = load_material(workspace, judge, key_of_gates, scheme, splits)
+    counts = material.train.counts(len(scheme.classes)).tolist()
+    config["prior"] = dict(zip(scheme.classes, counts, strict=True))
+    count = len(material.candidates)
+    choice = selector.select(
+        material,
+        seed=seed,
+        done=[Round(number, kept[:count], log) for number, log, kept in workspace.rounds(key)],
+        note=lambda found: workspace.add_round(key, found.number, found.log, found.keep),
+    )
+    workspace.add_selection(key, config, choice.decisions(material.candidates.ids))
     return key
 
 

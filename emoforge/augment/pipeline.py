@@ -106,10 +106,10 @@ def augment(
             progress=progress,
         )
         gates = gate_candidates(workspace, parts.gates, progress)
-        judge = judge_clips(workspace, parts.judge, gates, progress)
+        judge_clips(workspace, parts.judge, gates, progress)
         scheme = scheme_named(config.scheme)
         selection = select_candidates(
-            workspace, parts.selector, scheme, judge, parts.gates, config.splits
+            workspace, parts.selector, scheme, parts.judge, parts.gates, config.splits, config.seed
         )
         workspace.finish_run(run, selection)
         inspection = inspect_workspace(workspace)

@@ -2,19 +2,26 @@
 
 from emoforge.selection.fingerprint import fingerprint
 from emoforge.selection.gates import Decodable, Duplicate, Gate, first_rejection, measure_all
-from emoforge.selection.judges import Judge, Scores
-from emoforge.selection.selector import ScoredCandidate, Selector, TopK
+from emoforge.selection.judges import Encoding, Judge, Scores
+from emoforge.selection.pool import Material, Pool, load_material, load_pool
+from emoforge.selection.selector import Choice, Round, Selector, TopK
 
 __all__ = [
+    "Choice",
     "Decodable",
     "Duplicate",
+    "Encoding",
     "Gate",
     "Judge",
-    "ScoredCandidate",
+    "Material",
+    "Pool",
+    "Round",
     "Scores",
     "Selector",
     "TopK",
     "fingerprint",
     "first_rejection",
+    "load_material",
+    "load_pool",
     "measure_all",
 ]

@@ -8,18 +8,32 @@ it holds the lock, and writes a batch's audio before it commits the batch's rows
 
 from emoforge.workspace.audio_store import AudioStore
 from emoforge.workspace.database import CATALOGUE
-from emoforge.workspace.records import Decision, Judgement, Known, Made, Scored, Standing, Tally
+from emoforge.workspace.records import (
+    Decision,
+    Encoded,
+    Judged,
+    Judgement,
+    Known,
+    Made,
+    Scored,
+    Standing,
+    Tally,
+    Vote,
+)
 from emoforge.workspace.workspace import Workspace
 
 __all__ = [
     "CATALOGUE",
     "AudioStore",
     "Decision",
+    "Encoded",
+    "Judged",
     "Judgement",
     "Known",
     "Made",
     "Scored",
     "Standing",
     "Tally",
+    "Vote",
     "Workspace",
 ]

@@ -40,8 +40,43 @@ class Scored:
 
     clip: str
     distributions: Mapping[str, Sequence[float]]
-    embedding: npt.NDArray[np.float32] | None
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """One row of what an encoder gave: float32 [parts, width], and what its own classifier says."""
+
+    clip: str
+    embedding: npt.NDArray[np.float32]
+    native: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one rater heard in one clip; emotion: a canonical name, "other" if it is none of them.
+
+    at: when, ISO 8601.
+    """
+
+    clip: str
+    rater: str
+    emotion: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judged clip: the emotion it carries, who speaks, what made it ("" for a recording)."""
+
+    clip: str
+    generator: str
+    corpus: str
+    speaker: str
+    split: str | None
+    parent: str
+    label: Label
+    distributions: Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised whenever the tables change: a workspace of another schema is refused."""
 
 # Sorted by code point everywhere, as Python sorts: PostgreSQL would follow the server's locale.
@@ -114,8 +114,34 @@ SCORE = sa.Table(
     sa.Column("judge", _TEXT, primary_key=True),
     sa.Column("clip", _TEXT, primary_key=True),
     sa.Column("distributions", _TEXT, nullable=False),
-    sa.Column("embedding", sa.LargeBinary),
     sa.Column("error", _TEXT, nullable=False),
+)
+ENCODING = sa.Table(
+    "encoding",
+    TABLES,
+    sa.Column("encoder", _TEXT, primary_key=True),
+    sa.Column("clip", _TEXT, primary_key=True),
+    # float32, parts × width, and what the weights' own classifier says.
+    sa.Column("parts", sa.Integer, nullable=False),
+    sa.Column("embedding", sa.LargeBinary, nullable=False),
+    sa.Column("native", _TEXT, nullable=False),
+)
+VOTE = sa.Table(
+    "vote",
+    TABLES,
+    sa.Column("clip", _TEXT, primary_key=True),
+    sa.Column("rater", _TEXT, primary_key=True),
+    sa.Column("emotion", _TEXT, nullable=False),
+    sa.Column("at", _TEXT, nullable=False),
+)
+ROUND = sa.Table(
+    "round",
+    TABLES,
+    sa.Column("selection", _TEXT, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    # JSON: what was measured; the kept candidates as bits, in id order.
+    sa.Column("log", _TEXT, nullable=False),
+    sa.Column("kept", sa.LargeBinary, nullable=False),
 )
 SELECTION = sa.Table(
     "selection",

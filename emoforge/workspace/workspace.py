@@ -13,8 +13,9 @@ from emoforge.clip import Clip
 from emoforge.component import Plan, canonical_json
 from emoforge.errors import WorkspaceError
 from emoforge.workspace.database import PAGE
+from emoforge.workspace.judging import Judging
 from emoforge.workspace.overview import Overview
-from emoforge.workspace.records import Decision, Known, Made, Scored
+from emoforge.workspace.records import Decision, Known, Made
 from emoforge.workspace.rows import clip_row, plan_row, to_clip, to_made, to_plan
 from emoforge.workspace.tables import (
     CLIP,
@@ -26,13 +27,12 @@ from emoforge.workspace.tables import (
     PLANNED,
     RESULT,
     RUN,
-    SCORE,
     SELECTION,
     VERDICT,
 )
 
 
-class Workspace(Overview):
+class Workspace(Overview, Judging):
     """Open a workspace with `Workspace.open`; use it as a context manager."""
 
     # --- runs --------------------------------------------------------------------------------
@@ -240,52 +240,6 @@ class Workspace(Overview):
         ]
         self.add((VERDICT, rows))
 
-    # --- scores ------------------------------------------------------------------------------
-
-    def judgeable(self, judge: str, gates: str) -> list[tuple[str, float, bool]]:
-        """(id, duration, has a score) of recordings and of candidates past the gates.
-
-        Shortest first, in an order that does not depend on what is scored already.
-        """
-        passed = sa.select(VERDICT.c.candidate).where(
-            VERDICT.c.gates == gates, VERDICT.c.gate == ""
-        )
-        query = (
-            sa.select(CLIP.c.id, CLIP.c.duration, SCORE.c.clip.is_not(None))
-            .outerjoin(SCORE, sa.and_(SCORE.c.clip == CLIP.c.id, SCORE.c.judge == judge))
-            .where(~CLIP.c.generated | CLIP.c.id.in_(passed))
-            .order_by(CLIP.c.duration, CLIP.c.id)
-        )
-        return [tuple(row) for row in self.rows(query)]
-
-    def add_scores(self, judge: str, scores: Sequence[Scored]) -> None:
-        """Add what a judge said of a batch of clips."""
-        rows = [
-            {
-                "judge": judge,
-                "clip": score.clip,
-                "distributions": canonical_json(
-                    {name: [float(p) for p in probs] for name, probs in score.distributions.items()}
-                ),
-                "embedding": None if score.embedding is None else score.embedding.tobytes(),
-                "error": score.error,
-            }
-            for score in scores
-        ]
-        self.add((SCORE, rows))
-
-    def scored_ids(self, judge: str, gates: str) -> list[str]:
-        """Ids of the judged candidates past the gates, in order."""
-        return [row.id for row in self.rows(_scored(judge, gates, PLAN.c.id))]
-
-    def scored_candidates(
-        self, judge: str, gates: str
-    ) -> Iterator[tuple[str, str, dict[str, list[float]]]]:
-        """(id, carried emotion, distributions) of judged candidates past the gates, in id order."""
-        columns = (PLAN.c.id, PLAN.c.emotion, SCORE.c.distributions)
-        for row in self.rows(_scored(judge, gates, *columns)):
-            yield row.id, row.emotion, json.loads(row.distributions)
-
     # --- decisions ---------------------------------------------------------------------------
 
     def selection_config(self, key: str) -> dict[str, Any] | None:
@@ -295,7 +249,7 @@ class Workspace(Overview):
         return None
 
     def add_selection(
-        self, key: str, config: Mapping[str, Any], decisions: Sequence[Decision]
+        self, key: str, config: Mapping[str, Any], decisions: Iterable[Decision]
     ) -> None:
         """Add a selection with all its decisions at once."""
         rows = [{"selection": key, **dataclasses.asdict(decision)} for decision in decisions]
@@ -306,16 +260,6 @@ class Workspace(Overview):
         query = sa.select(DECISION).where(DECISION.c.selection == selection)
         for row in self.rows(query.order_by(DECISION.c.candidate)):
             yield Decision(row.candidate, row.keep, row.reason, row.detail, row.probability)
-
-
-def _scored(judge: str, gates: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    return (
-        sa.select(*columns)
-        .join(SCORE, sa.and_(SCORE.c.clip == PLAN.c.id, SCORE.c.judge == judge))
-        .join(VERDICT, sa.and_(VERDICT.c.candidate == PLAN.c.id, VERDICT.c.gates == gates))
-        .where(VERDICT.c.gate == "", SCORE.c.error == "")
-        .order_by(PLAN.c.id)
-    )
 
 
 def _now() -> str:

@@ -7,7 +7,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
-from emoforge.augment.assess import judge_key
 from emoforge.component import create
 from emoforge.errors import EmoforgeError
 from emoforge.selection import Judge
@@ -58,7 +57,7 @@ def qualification(
     own = dict(options)
     try:
         judge = cast(Judge, create("judge", str(own.pop("name", "")), own))
-        if judge_key(judge) != key:
+        if judge.key != key:
             return None
         card = _card(str(own.get("path", "")))
     except (EmoforgeError, OSError):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emoforge.component import INCIDENTAL
 from emoforge.errors import AudioError, RequirementError
-from emoforge.selection.judges.judge import Judge, Scores
+from emoforge.selection.judges.judge import Encoding, Judge, unusable
 
 if TYPE_CHECKING:
     from emoforge.selection.judges.model import Model
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights" / "embedded.safetensors"
 
-_LONGEST_S = 30
+_PART_S = 30
 """Longer clips are heard in equal parts of at most this many seconds: bounds memory."""
 
 
@@ -38,7 +38,16 @@ class EmbeddedJudge(Judge):
 
     name: ClassVar[str] = "embedded"
     version: ClassVar[int] = 1
-    rate: ClassVar[int] = 16000
+
+    @property
+    def rate(self) -> int:
+        """16 kHz."""
+        return 16000
+
+    @property
+    def place(self) -> Path:
+        """The weights' file."""
+        return self._file
 
     @property
     def _file(self) -> Path:
@@ -55,7 +64,7 @@ class EmbeddedJudge(Judge):
         _ = self._model
 
     @property
-    def weights(self) -> str:
+    def encoder_weights(self) -> str:
         """BLAKE2b-128 of the weights' file; raises RequirementError if it cannot be read."""
         try:
             return hashlib.blake2b(self._file.read_bytes(), digest_size=16).hexdigest()
@@ -65,7 +74,7 @@ class EmbeddedJudge(Judge):
             ) from error
 
     @property
-    def schemes(self) -> tuple[str, ...]:
+    def native_schemes(self) -> tuple[str, ...]:
         """As the weights' header says; raises RequirementError if it cannot be read."""
         from safetensors import SafetensorError, safe_open
 
@@ -78,10 +87,10 @@ class EmbeddedJudge(Judge):
                 "reinstall emoforge"
             ) from error
 
-    def score(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Scores | AudioError]:
-        """Hear mono clips at 16 kHz, float32 [n] each, of at least one window (40 ms).
+    def encode(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Encoding | AudioError]:
+        """Encode mono clips at 16 kHz, float32 [n] each, of at least one window (40 ms).
 
-        Distributions under `wide8` and `basic4`. A clip of more than 30 s is heard in parts,
+        Own distributions under `wide8` and `basic4`. A clip of more than 30 s is heard in parts,
         and gets the mean of their distributions and embeddings.
         """
         import torch
@@ -89,7 +98,7 @@ class EmbeddedJudge(Judge):
         from emoforge.selection.judges.features import heard_frames, one_thread
 
         settings = self._model.features
-        faults = [_unusable(samples, settings.window) for samples in audios]
+        faults = [unusable(samples, self.rate, settings.window) for samples in audios]
         with one_thread():
             parts = [
                 []
@@ -97,18 +106,18 @@ class EmbeddedJudge(Judge):
                 else [
                     heard_frames(torch.from_numpy(part), settings)
                     for part in np.array_split(
-                        samples.astype(np.float32), -(-len(samples) // (_LONGEST_S * self.rate))
+                        samples.astype(np.float32), -(-len(samples) // (_PART_S * self.rate))
                     )
                 ]
                 for samples, fault in zip(audios, faults, strict=True)
             ]
             heard = iter(self._model.hear([part for own in parts for part in own]))
         return [
-            fault or self._scores([next(heard) for _ in own])
+            fault or self._encoding([next(heard) for _ in own])
             for fault, own in zip(faults, parts, strict=True)
         ]
 
-    def _scores(self, heard: "Sequence[Heard]") -> Scores:
+    def _encoding(self, heard: "Sequence[Heard]") -> Encoding:
         """Mean over a clip's parts."""
         import torch
 
@@ -118,21 +127,7 @@ class EmbeddedJudge(Judge):
             ).mean(0)
             for name, temperature in self._model.temperatures.items()
         }
-        return Scores(
+        return Encoding(
+            torch.stack([part.embedding for part in heard]).mean(0, keepdim=True).numpy(),
             {name: tuple(values.tolist()) for name, values in distributions.items()},
-            torch.stack([part.embedding for part in heard]).mean(0).numpy(),
         )
-
-
-def _unusable(samples: npt.NDArray[np.float32], window: int) -> AudioError | None:
-    """Why a clip cannot be judged, or None."""
-    if samples.ndim != 1:
-        return AudioError(f"the judge hears mono clips, got an array of shape {samples.shape}")
-    if len(samples) < window:
-        return AudioError(
-            f"the clip has {len(samples)} samples, the judge needs {window} (40 ms) or more"
-        )
-    bad = int(np.count_nonzero(~np.isfinite(samples)))
-    if bad:
-        return AudioError(f"{bad} of {len(samples)} samples are not finite (NaN or infinite)")
-    return None

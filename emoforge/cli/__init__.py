@@ -5,13 +5,24 @@ Run-level choices are flags; what is configured is `group=choice` and `key=value
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
+from emoforge.cli.audit import audit
+from emoforge.cli.common import (
+    AudioRoot,
+    ConfigDir,
+    Folder,
+    Json,
+    Overrides,
+    interruptible,
+    print_json,
+    table,
+)
+from emoforge.cli.judge import judge
+from emoforge.cli.prosody import prosody
 from emoforge.errors import EmoforgeError
 
 app = typer.Typer(
@@ -21,24 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-audit = typer.Typer(help="Prove what a training set must not have.", no_args_is_help=True)
-judge = typer.Typer(help="Train judges, and ask them.", no_args_is_help=True)
-prosody = typer.Typer(help="Measure how emotions sound.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 app.add_typer(judge, name="judge")
 app.add_typer(prosody, name="prosody")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(help="Settings: group=choice and key=value.", show_default="")
-]
-ConfigDir = Annotated[
-    Path | None, typer.Option(help="A folder with own config groups, such as corpus/mine.yaml.")
-]
-Folder = Annotated[str, typer.Argument(metavar="WORKSPACE", help="A workspace folder or database.")]
-AudioRoot = Annotated[
-    str | None, typer.Option(help="Where the workspace's audio lies, if not inside it.")
-]
 
 
 def main() -> None:
@@ -48,32 +44,6 @@ def main() -> None:
     except EmoforgeError as error:
         typer.echo(f"emoforge: {error}", err=True)
         sys.exit(1)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("\ninterrupted; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
-
-
-def _print(result: dict[str, Any]) -> None:
-    typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
-
-
-def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*map(Text, row))  # text, never markup: `[tts]` would be a style
-    Console().print(table)
 
 
 @app.command()
@@ -98,17 +68,17 @@ def augment(
     from emoforge.config import compose
 
     config = compose("augment", overrides or [], AugmentConfig, config_dir)
-    with _interruptible():
+    with interruptible():
         if dry_run:
             costs = [cost.to_dict() for cost in estimate(config, retry_failed=retry_failed)]
             if as_json:
-                _print({"plan": costs})
+                print_json({"plan": costs})
             else:
                 _print_costs(costs)
             return
         summary: Summary = run(config, retry_failed=retry_failed)
     if as_json:
-        _print(summary.to_dict())
+        print_json(summary.to_dict())
     else:
         summary.print()
 
@@ -128,7 +98,7 @@ def _print_costs(costs: list[dict[str, Any]]) -> None:
         for cost in costs
     ]
     columns = ["generator", "to make", "made", "skipped", "audio", "one core", "disk", ""]
-    _table("What would be made", columns, rows)
+    table("What would be made", columns, rows)
 
 
 @app.command()
@@ -140,12 +110,12 @@ def inspect(workspace: Folder, as_json: Json = False, audio_root: AudioRoot = No
     with Workspace.open(workspace, audio_root) as opened:
         inspection = inspect_workspace(opened)
     if as_json:
-        _print(inspection.to_dict())
+        print_json(inspection.to_dict())
     else:
         from rich.console import Console
 
-        for table in inspection_tables(inspection):
-            Console().print(table)
+        for counted in inspection_tables(inspection):
+            Console().print(counted)
 
 
 @app.command()
@@ -163,10 +133,10 @@ def export(
     from emoforge.workspace import Workspace
 
     made = cast(Exporter, create("exporter", format))
-    with _interruptible(), Workspace.open(workspace, audio_root) as opened:
+    with interruptible(), Workspace.open(workspace, audio_root) as opened:
         exported = export_selection(opened, made, out, Progress())
     if as_json:
-        _print(exported.to_dict())
+        print_json(exported.to_dict())
     else:
         typer.echo(f"{exported.clips} clips, {exported.seconds / 60:.1f} minutes: {exported.path}")
         for clip, problem in exported.problems:
@@ -187,7 +157,7 @@ def report(
     with Workspace.open(workspace, audio_root) as opened:
         path = write_report(opened, out)
     if as_json:
-        _print({"report": str(path)})
+        print_json({"report": str(path)})
     else:
         typer.echo(str(path))
 
@@ -210,7 +180,7 @@ def replay(
     if out is not None:
         write_flac(out, audio)
     if as_json:
-        _print(result.to_dict())
+        print_json(result.to_dict())
     else:
         typer.echo(f"{result.id}  made by {result.generator} from {result.parent}")
         typer.echo(f"parameters: {json.dumps(result.params, ensure_ascii=False)}")
@@ -231,9 +201,9 @@ def doctor(as_json: Json = False) -> None:
 
     diagnosis = diagnose()
     if as_json:
-        _print(diagnosis.to_dict())
+        print_json(diagnosis.to_dict())
         return
-    _table("This machine", ["", ""], [[key, value] for key, value in diagnosis.system.items()])
+    table("This machine", ["", ""], [[key, value] for key, value in diagnosis.system.items()])
     rows = [
         [
             health.kind,
@@ -242,7 +212,7 @@ def doctor(as_json: Json = False) -> None:
         ]
         for health in diagnosis.components
     ]
-    _table("\nComponents", ["kind", "name", "state"], rows)
+    table("\nComponents", ["kind", "name", "state"], rows)
 
 
 @app.command("list")
@@ -262,119 +232,7 @@ def list_(
         raise ConfigError(f"there is no kind '{kind}': {nearest(kind, known)}")
     shown = known if kind is None else {kind: known[kind]}
     if as_json:
-        _print(shown)
+        print_json(shown)
     else:
         for name, entries in shown.items():
             typer.echo(f"{name}: {', '.join(entries)}")
-
-
-@audit.command()
-def leakage(workspace: Folder, as_json: Json = False, audio_root: AudioRoot = None) -> None:
-    """Prove that no speaker and no source clip crosses splits, through every lineage."""
-    from emoforge.augment import audit_leakage
-    from emoforge.workspace import Workspace
-
-    with Workspace.open(workspace, audio_root) as opened:
-        result = audit_leakage(opened.clips())
-    if as_json:
-        _print(result.to_dict())
-    else:
-        rows = [
-            [split, str(n.clips), str(n.generated), str(n.speakers)]
-            for split, n in result.splits.items()
-        ]
-        _table("Clips by split", ["split", "clips", "generated", "speakers"], rows)
-        for leak in result.leaks:
-            places = "; ".join(
-                f"{split}: {', '.join(ids[:3])}" for split, ids in leak.clips.items()
-            )
-            typer.echo(f"LEAK  {leak.kind} {leak.what} is in several splits ({places})")
-        if result.unsplit:
-            typer.echo(f"{len(result.unsplit)} clips have no split, as {result.unsplit[0]}")
-        if result.ok:
-            typer.echo("No speaker, no source clip and no audio crosses the splits.")
-        shared = f"{len(result.shared_texts)} of {result.texts} texts"
-        typer.echo(f"For your information: {shared} are said in several splits.")
-    if not result.ok:
-        raise typer.Exit(1)
-
-
-@judge.command("train")
-def judge_train(
-    overrides: Overrides = None, as_json: Json = False, config_dir: ConfigDir = None
-) -> None:
-    """Train a judge on a labelled corpus, and measure it on speakers that it has not met.
-
-    Example: emoforge judge train corpus.manifest=all.csv out=mine.safetensors
-
-    Use it with: emoforge augment judge.path=mine.safetensors …
-    """
-    from emoforge.augment import JudgeTraining, train
-    from emoforge.config import compose
-
-    with _interruptible():
-        result = train(compose("judge_train", overrides or [], JudgeTraining, config_dir))
-    if as_json:
-        _print(result)
-        return
-    for scheme, measured in result["evaluation"].items():
-        if not isinstance(measured, dict) or "held_out_speakers" not in measured:
-            continue
-        rows = [
-            [corpus, f"{table['uar']['value']:.3f}", f"{table['macro_f1']['value']:.3f}"]
-            for corpus, table in measured["held_out_speakers"].items()
-        ]
-        _table(f"Held-out speakers, {scheme}", ["corpus", "UAR", "macro-F1"], rows)
-    typer.echo(f"weights: {result['weights']} ({result['clips']} clips)")
-
-
-@judge.command("score")
-def judge_score(
-    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
-    weights: Annotated[str, typer.Option(help="Weights; those of the package if not set.")] = "",
-    scheme: Annotated[str, typer.Option(help="A scheme of the judge.")] = "basic4",
-    as_json: Json = False,
-) -> None:
-    """What the embedded judge hears in audio files."""
-    from emoforge.errors import AudioError
-    from emoforge.selection.judges import EmbeddedJudge, score_files
-
-    heard = score_files(EmbeddedJudge(path=weights), files, scheme)
-    if as_json:
-        _print(
-            {
-                str(file): {"error": str(found)} if isinstance(found, AudioError) else found
-                for file, found in heard.items()
-            }
-        )
-        return
-    for file, found in heard.items():
-        if isinstance(found, AudioError):
-            typer.echo(f"{file}: {found}", err=True)
-        else:
-            best = sorted(found, key=found.__getitem__, reverse=True)
-            typer.echo(f"{file}: " + ", ".join(f"{name} {found[name]:.2f}" for name in best))
-
-
-@prosody.command("profile")
-def prosody_profile(
-    overrides: Overrides = None, as_json: Json = False, config_dir: ConfigDir = None
-) -> None:
-    """Measure how each emotion sounds beside the same speaker's neutral, and write it as YAML.
-
-    Example: emoforge prosody profile corpus.manifest=all.csv out=profile.yaml
-    """
-    import dataclasses
-
-    from emoforge.augment import ProfileMeasurement, measure_prosody
-    from emoforge.config import compose
-
-    config = compose("profile", overrides or [], ProfileMeasurement, config_dir)
-    with _interruptible():
-        profile = measure_prosody(config)
-    if as_json:
-        _print(dataclasses.asdict(profile))
-    else:
-        typer.echo(f"{config.out}: {', '.join(profile.emotions)}")
-        for what, why in profile.left_out.items():
-            typer.echo(f"left out {what}: {why}", err=True)

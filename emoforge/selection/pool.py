@@ -1,0 +1,142 @@
+"""Judged clips as arrays: what selectors, heads and audits work on."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emoforge.errors import ConfigError
+from emoforge.label import Scheme
+from emoforge.selection.judges import MEMBER, Judge
+from emoforge.workspace import Judged, Workspace
+
+Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Clips as arrays of n rows, in id order.
+
+    emotions: int64 [n], the carried class as its place in the scheme.
+    targets: float32 [n, classes], the label's distribution.
+    probabilities: float32 [n, classes], the judge's distribution.
+    members: float32 [judges, n, classes], the distributions of an ensemble's members; those of
+        the judge alone where it is no ensemble.
+    embeddings: float32 [n, parts, width].
+    generators: what made each clip, "" for a recording. parents: ids, "" for a recording.
+    """
+
+    ids: Sequence[str]
+    emotions: npt.NDArray[np.int64]
+    targets: Floats
+    probabilities: Floats
+    members: Floats
+    embeddings: Floats
+    generators: npt.NDArray[np.str_]
+    corpora: npt.NDArray[np.str_]
+    speakers: npt.NDArray[np.str_]
+    splits: npt.NDArray[np.str_]
+    parents: npt.NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: npt.NDArray[np.int64] | Mask) -> Self:
+        """The pool of some rows: indices in rising order, or a mask."""
+        at = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return type(self)(
+            [self.ids[i] for i in at],
+            self.emotions[at],
+            self.targets[at],
+            self.probabilities[at],
+            self.members[:, at],
+            self.embeddings[at],
+            self.generators[at],
+            self.corpora[at],
+            self.speakers[at],
+            self.splits[at],
+            self.parents[at],
+        )
+
+    def counts(self, classes: int) -> npt.NDArray[np.int64]:
+        """Clips of each class, int64 [classes]."""
+        return np.bincount(self.emotions, minlength=classes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What a selector decides on and learns from.
+
+    candidates: past the gates and judged.
+    train: real recordings of the splits that candidates are made for: the class prior, and what
+        heads are trained on.
+    dev: real recordings of the dev split, of other speakers; may be empty.
+    """
+
+    scheme: Scheme
+    candidates: Pool
+    train: Pool
+    dev: Pool
+
+
+def load_material(
+    workspace: Workspace, judge: Judge, gates: str, scheme: Scheme, splits: Collection[str]
+) -> Material:
+    """Candidates and real recordings of a workspace that a judge has scored.
+
+    gates: the key of the gates' verdicts. Clips whose label has no counterpart in the scheme are
+    left out. Raises ConfigError if the judge does not know the scheme.
+    """
+    candidates = load_pool(workspace, judge, gates, scheme, generated=True)
+    real = load_pool(workspace, judge, gates, scheme, generated=False)
+    return Material(
+        scheme,
+        candidates,
+        real.take(np.isin(real.splits, list(splits))),
+        real.take(real.splits == "dev"),
+    )
+
+
+def load_pool(
+    workspace: Workspace, judge: Judge, gates: str, scheme: Scheme, *, generated: bool
+) -> Pool:
+    """Judged candidates past the gates, or judged recordings; see `load_material`."""
+    rows = workspace.judged(judge.key, gates, generated=generated)
+    return _pool(workspace, judge.encoder, scheme, rows)
+
+
+def _pool(workspace: Workspace, encoder: str, scheme: Scheme, rows: Iterable[Judged]) -> Pool:
+    ids, targets, heard, members, known = [], [], [], [], []
+    for row in rows:
+        label = row.label.project(scheme)
+        if label is None:
+            continue
+        if scheme.name not in row.distributions:
+            raise ConfigError(
+                f"the judge does not know scheme '{scheme.name}': it knows "
+                f"{', '.join(sorted(n for n in row.distributions if MEMBER not in n))}"
+            )
+        ids.append(row.clip)
+        targets.append(np.array(label.distribution, np.float32))
+        heard.append(np.array(row.distributions[scheme.name], np.float32))
+        own = [
+            row.distributions[name]
+            for name in sorted(row.distributions)
+            if name.startswith(f"{scheme.name}{MEMBER}")
+        ]
+        members.append(np.array(own or [row.distributions[scheme.name]], np.float32))
+        known.append((row.generator, row.corpus, row.speaker, row.split or "", row.parent))
+    classes = len(scheme.classes)
+    columns = [np.array(column, dtype=np.str_) for column in zip(*known, strict=True)]
+    return Pool(
+        ids,
+        np.array([int(target.argmax()) for target in targets], dtype=np.int64),
+        np.array(targets, dtype=np.float32).reshape(-1, classes),
+        np.array(heard, dtype=np.float32).reshape(-1, classes),
+        np.stack(members, 1) if members else np.zeros((1, 0, classes), np.float32),
+        workspace.embeddings(encoder, ids),
+        *(columns or [np.array([], dtype=np.str_)] * 5),
+    )

@@ -1,0 +1,182 @@
+"""What judges and raters say: encodings, scores, votes, and the rounds of a selection."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from emoforge.component import canonical_json
+from emoforge.errors import WorkspaceError
+from emoforge.label import Label
+from emoforge.workspace.database import PAGE, Database
+from emoforge.workspace.records import Encoded, Judged, Scored, Vote
+from emoforge.workspace.tables import CLIP, ENCODING, PLAN, ROUND, SCORE, VERDICT, VOTE
+
+
+class Judging(Database):
+    """Rows about clips that are there: adding them, and reading them back."""
+
+    # --- encodings and scores ----------------------------------------------------------------
+
+    def judgeable(self, judge: str, gates: str) -> list[tuple[str, float, bool]]:
+        """(id, duration, has a score) of recordings and of candidates past the gates.
+
+        Shortest first, in an order that does not depend on what is scored already.
+        """
+        query = (
+            sa.select(CLIP.c.id, CLIP.c.duration, SCORE.c.clip.is_not(None))
+            .outerjoin(SCORE, sa.and_(SCORE.c.clip == CLIP.c.id, SCORE.c.judge == judge))
+            .where(_recording_or_past(gates))
+            .order_by(CLIP.c.duration, CLIP.c.id)
+        )
+        return [tuple(row) for row in self.rows(query)]
+
+    def add_judged(
+        self, encoder: str, encodings: Sequence[Encoded], judge: str, scores: Sequence[Scored]
+    ) -> None:
+        """Add what an encoder made of a batch of clips, and what a judge said of them."""
+        encoding_rows = [
+            {
+                "encoder": encoder,
+                "clip": row.clip,
+                "parts": len(row.embedding),
+                "embedding": row.embedding.astype(np.float32, copy=False).tobytes(),
+                "native": _plain(row.native),
+            }
+            for row in encodings
+        ]
+        score_rows = [
+            {
+                "judge": judge,
+                "clip": score.clip,
+                "distributions": _plain(score.distributions),
+                "error": score.error,
+            }
+            for score in scores
+        ]
+        self.add((ENCODING, encoding_rows), (SCORE, score_rows))
+
+    def encodings(self, encoder: str, ids: Iterable[str]) -> Iterator[Encoded]:
+        """What an encoder made of those of the named clips that it has encoded, in id order."""
+        wanted = sorted(set(ids))
+        query = sa.select(ENCODING).where(ENCODING.c.encoder == encoder).order_by(ENCODING.c.clip)
+        for first in range(0, len(wanted), PAGE):
+            page = query.where(ENCODING.c.clip.in_(wanted[first : first + PAGE]))
+            for row in self.rows(page):
+                flat = np.frombuffer(row.embedding, np.float32)
+                yield Encoded(row.clip, flat.reshape(row.parts, -1), json.loads(row.native))
+
+    def embeddings(self, encoder: str, ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embeddings [n, parts, width] of clips, `ids` in id order.
+
+        Raises WorkspaceError if one is missing, or has another shape than the first.
+        """
+        found: npt.NDArray[np.float32] | None = None
+        for place, row in enumerate(self.encodings(encoder, ids)):
+            if found is None:
+                found = np.empty((len(ids), *row.embedding.shape), np.float32)
+            if row.clip != ids[place]:
+                raise WorkspaceError(
+                    f"{self.location}: clip {ids[place]} has no embedding of {encoder}; "
+                    "the embeddings are of other weights: judge the clips with this judge first"
+                )
+            if row.embedding.shape != found.shape[1:]:
+                raise WorkspaceError(
+                    f"{self.location}: the embedding of clip {row.clip} has shape "
+                    f"{row.embedding.shape}, that of the others is {found.shape[1:]}"
+                )
+            found[place] = row.embedding
+        if found is None:
+            found = np.empty((0, 1, 1), np.float32)
+        if ids and (not len(found) or place + 1 != len(ids)):
+            raise WorkspaceError(
+                f"{self.location}: some of {len(ids)} clips have no embedding of {encoder}; "
+                "the embeddings are of other weights: judge the clips with this judge first"
+            )
+        return found
+
+    def scored_ids(self, judge: str, gates: str) -> list[str]:
+        """Ids of the judged recordings, and of the judged candidates past the gates, in order."""
+        query = (
+            sa.select(CLIP.c.id)
+            .join(SCORE, sa.and_(SCORE.c.clip == CLIP.c.id, SCORE.c.judge == judge))
+            .where(_recording_or_past(gates), SCORE.c.error == "")
+            .order_by(CLIP.c.id)
+        )
+        return [row.id for row in self.rows(query)]
+
+    def judged(self, judge: str, gates: str, *, generated: bool) -> Iterator[Judged]:
+        """Judged recordings, or judged candidates past the gates, in id order."""
+        query = (
+            sa.select(
+                CLIP.c.id,
+                sa.func.coalesce(PLAN.c.generator, ""),
+                CLIP.c.corpus,
+                CLIP.c.speaker,
+                CLIP.c.split,
+                sa.func.coalesce(PLAN.c.parent, ""),
+                CLIP.c.label,
+                SCORE.c.distributions,
+            )
+            .join(SCORE, sa.and_(SCORE.c.clip == CLIP.c.id, SCORE.c.judge == judge))
+            .outerjoin(PLAN, PLAN.c.id == CLIP.c.id)
+            .where(CLIP.c.generated == generated, _recording_or_past(gates), SCORE.c.error == "")
+            .order_by(CLIP.c.id)
+        )
+        for row in self.rows(query):
+            clip, generator, corpus, speaker, split, parent, label, heard = row
+            carried = Label.from_dict(json.loads(label))
+            yield Judged(
+                clip, generator, corpus, speaker, split, parent, carried, json.loads(heard)
+            )
+
+    # --- votes -------------------------------------------------------------------------------
+
+    def add_votes(self, votes: Sequence[Vote]) -> None:
+        """Add raters' votes; a rater's first vote on a clip stays."""
+        self.add((VOTE, [dataclasses.asdict(vote) for vote in votes]))
+
+    def votes(self) -> list[Vote]:
+        """All votes in the order of clip and rater."""
+        query = sa.select(VOTE).order_by(VOTE.c.clip, VOTE.c.rater)
+        return [Vote(*row) for row in self.rows(query)]
+
+    # --- rounds of a selection -----------------------------------------------------------------
+
+    def add_round(
+        self, selection: str, number: int, log: Mapping[str, Any], kept: npt.NDArray[np.bool_]
+    ) -> None:
+        """Note a finished round: what was measured, and which candidates (in id order) it keeps."""
+        bits = np.packbits(kept).tobytes()
+        row = {"selection": selection, "number": number, "log": _plain(log), "kept": bits}
+        self.add((ROUND, [row]))
+
+    def rounds(self, selection: str) -> list[tuple[int, dict[str, Any], npt.NDArray[np.bool_]]]:
+        """(number, log, kept as bits padded to whole bytes) of the finished rounds, in order."""
+        query = sa.select(ROUND).where(ROUND.c.selection == selection).order_by(ROUND.c.number)
+        return [
+            (
+                row.number,
+                json.loads(row.log),
+                np.unpackbits(np.frombuffer(row.kept, np.uint8)).astype(bool),
+            )
+            for row in self.rows(query)
+        ]
+
+
+def _recording_or_past(gates: str) -> sa.ColumnElement[bool]:
+    passed = sa.select(VERDICT.c.candidate).where(VERDICT.c.gates == gates, VERDICT.c.gate == "")
+    return sa.or_(~CLIP.c.generated, CLIP.c.id.in_(passed))
+
+
+def _plain(values: Mapping[str, Any]) -> str:
+    return canonical_json(
+        {
+            name: [float(p) for p in value] if isinstance(value, tuple) else value
+            for name, value in values.items()
+        }
+    )
