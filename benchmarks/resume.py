@@ -16,12 +16,11 @@ import numpy as np
 
 from emoforge.audio import Audio, write_flac
 from emoforge.augment import AugmentConfig, augment
-from emoforge.augment.assess import judge_key
 from emoforge.augment.generate import candidate_clip
 from emoforge.config import compose
 from emoforge.progress import Progress
 from emoforge.selection import measure_all
-from emoforge.workspace import Made, Scored, Workspace
+from emoforge.workspace import Encoded, Made, Scored, Workspace
 
 COPIES = 3
 RECORDINGS = 100_000 // COPIES + 1
@@ -69,7 +68,7 @@ def fill(config: AugmentConfig) -> float:
         plan_sources(workspace, config, parts, imported, quiet)
         planning = time.perf_counter() - began
         clips = {clip.id: clip for clip in imported.clips}
-        judge = judge_key(parts.judge)
+        judge = parts.judge
         sound = imported.clips[0].read()
         noise = Audio(rng.normal(0, 0.1, len(sound.samples)).astype(np.float32), sound.rate)
         ids = [candidate for candidate, _, _ in workspace.pending(["signal"])]
@@ -85,12 +84,15 @@ def fill(config: AugmentConfig) -> float:
             workspace.add_outcomes(made)
         everything = [*ids, *clips]
         for first in range(0, len(everything), BATCH):
-            heard = [
-                Scored(clip, {"basic4": (p / p.sum()).tolist()}, np.zeros(192, np.float32))
-                for clip in everything[first : first + BATCH]
-                for p in [rng.random(4)]
-            ]
-            workspace.add_scores(judge, heard)
+            page = everything[first : first + BATCH]
+            heard = [{"basic4": (p / p.sum()).tolist()} for p in rng.random((len(page), 4))]
+            vectors = rng.normal(0, 1, (len(page), 1, 192)).astype(np.float32)
+            workspace.add_judged(
+                judge.encoder,
+                [Encoded(*row) for row in zip(page, vectors, heard, strict=True)],
+                judge.key,
+                [Scored(*row) for row in zip(page, heard, strict=True)],
+            )
     return len(ids) / planning
 
 

@@ -21,9 +21,11 @@ from emoforge.workspace import (
     CATALOGUE,
     AudioStore,
     Decision,
+    Encoded,
     Judgement,
     Made,
     Scored,
+    Vote,
     Workspace,
 )
 from emoforge.workspace.database import LOCK
@@ -174,7 +176,7 @@ def test_rows_can_be_added_while_others_are_read(workspace: Workspace) -> None:
     seen = 0
     for clip in workspace.clips():
         if seen % 500 == 0:
-            workspace.add_scores("judge", [Scored(clip.id, {}, None, "too short")])
+            workspace.add_judged("", [], "judge", [Scored(clip.id, {}, "too short")])
         seen += 1
     assert seen == 2500
     assert workspace.row_counts("score") == {"judge": 5}
@@ -311,19 +313,63 @@ def test_the_judge_gets_recordings_and_what_passed_the_gates(workspace: Workspac
         ("corpus/two", 1.25, False),
         ("corpus/one", 9.0, False),
     ]
-    workspace.add_scores("judge", [Scored("a1", {"basic4": [0.1, 0.2, 0.3, 0.4]}, None)])
-    workspace.add_scores("judge", [Scored("corpus/two", {}, None, "too short")])
-    assert [scored for *_, scored in workspace.judgeable("judge", "gates")] == [True, True, False]
-    assert list(workspace.scored_candidates("judge", "gates")) == [
-        ("a1", "sad", {"basic4": [0.1, 0.2, 0.3, 0.4]})
-    ]
+    heard = {"basic4": [0.1, 0.2, 0.3, 0.4]}
+    scores = [Scored("a1", heard), Scored("a2", heard), Scored("corpus/two", heard)]
+    workspace.add_judged("", [], "judge", [*scores, Scored("corpus/one", {}, "too short")])
+    assert [scored for *_, scored in workspace.judgeable("judge", "gates")] == [True, True, True]
+    assert workspace.scored_ids("judge", "gates") == ["a1", "corpus/two"]
+    (made_one,) = workspace.judged("judge", "gates", generated=True)
+    assert (made_one.clip, made_one.generator, made_one.parent) == ("a1", "signal", "corpus/one")
+    assert made_one.label.hard == "sad"
+    assert made_one.distributions == heard
+    (recorded,) = workspace.judged("judge", "gates", generated=False)
+    assert (recorded.clip, recorded.generator, recorded.parent) == ("corpus/two", "", "")
 
 
 def test_an_embedding_is_kept_bit_for_bit(workspace: Workspace) -> None:
-    embedding = np.array([1 / 3, -0.0, 1e-30], np.float32)
-    workspace.add_scores("judge", [Scored("a1", {}, embedding)])
-    (row,) = workspace.table_rows("score")
-    assert bytes(row["embedding"]) == embedding.tobytes()
+    embedding = np.array([[1 / 3, -0.0], [1e-30, 7]], np.float32)
+    native = {"basic4": [0.1, 0.2, 0.3, 0.4]}
+    workspace.add_judged("encoder", [Encoded("a1", embedding, native)], "judge", [])
+    (row,) = workspace.encodings("encoder", ["a1", "a2"])
+    assert (row.clip, row.native) == ("a1", native)
+    assert row.embedding.tobytes() == embedding.tobytes()
+    assert workspace.embeddings("encoder", ["a1"]).shape == (1, 2, 2)
+    assert workspace.embeddings("encoder", []).shape[0] == 0
+
+
+@pytest.mark.parametrize("ids", [["a1", "a2"], ["a0", "a1"], ["a2"]])
+def test_embeddings_that_are_missing_are_of_other_weights(
+    workspace: Workspace, ids: list[str]
+) -> None:
+    workspace.add_judged("encoder", [Encoded("a1", np.ones((1, 2), np.float32), {})], "judge", [])
+    with pytest.raises(WorkspaceError, match="other weights"):
+        workspace.embeddings("encoder", ids)
+
+
+def test_embeddings_of_two_shapes_are_refused(workspace: Workspace) -> None:
+    rows = [Encoded(f"a{n}", np.ones((1, n), np.float32), {}) for n in (2, 3)]
+    workspace.add_judged("encoder", rows, "judge", [])
+    with pytest.raises(WorkspaceError, match=r"clip a3 has shape \(1, 3\)"):
+        workspace.embeddings("encoder", ["a2", "a3"])
+
+
+def test_a_raters_first_vote_stays(workspace: Workspace) -> None:
+    first = Vote("a1", "anna", "sad", "2026-11-21T12:00:00+00:00")
+    other = Vote("a1", "ben", "happy", "2026-11-21T12:00:01+00:00")
+    workspace.add_votes([first])
+    workspace.add_votes([Vote("a1", "anna", "angry", "2026-11-21T12:00:02+00:00"), other])
+    assert workspace.votes() == [first, other]
+
+
+def test_rounds_come_back_in_order(workspace: Workspace) -> None:
+    kept = np.array([True, False, True, True, False, False, False, False, True])
+    workspace.add_round("selection", 2, {"f1": 0.5}, ~kept)
+    workspace.add_round("selection", 1, {"f1": 0.25}, kept)
+    workspace.add_round("other", 1, {}, kept)
+    rounds = workspace.rounds("selection")
+    assert [(number, log) for number, log, _ in rounds] == [(1, {"f1": 0.25}), (2, {"f1": 0.5})]
+    np.testing.assert_array_equal(rounds[0][2][: len(kept)], kept)
+    np.testing.assert_array_equal(rounds[1][2][: len(kept)], ~kept)
 
 
 def selected(workspace: Workspace) -> None:
@@ -336,10 +382,8 @@ def selected(workspace: Workspace) -> None:
     workspace.add_outcomes([made(plans[name]) for name in names[2:]])
     workspace.add_verdicts("gates", [("gated", "level", "−60 dB")])
     workspace.add_verdicts("gates", [(name, "", "") for name in names[3:]])
-    workspace.add_scores("judge", [Scored("unscored", {}, None, "not finite")])
-    workspace.add_scores(
-        "judge", [Scored(n, {"basic4": [0, 0, 0.5, 0.5]}, None) for n in (*names[4:], "corpus/one")]
-    )
+    scores = [Scored(n, {"basic4": [0, 0, 0.5, 0.5]}) for n in (*names[4:], "corpus/one")]
+    workspace.add_judged("", [], "judge", [Scored("unscored", {}, "not finite"), *scores])
     decisions = [
         Decision("kept", True, "supported", "p = 0.5", 0.5),
         Decision("rejected", False, "rank", "beyond the 1 best", 0.25),

@@ -5,6 +5,7 @@ import fcntl
 import importlib.util
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -179,8 +180,11 @@ class Database:
     def rows(self, query: sa.Select[Any]) -> Iterator[Any]:
         """Rows of a query, streamed page by page."""
         try:
-            with self._engine.connect() as db:
-                result = db.execution_options(yield_per=PAGE).execute(query)
+            with (
+                self._engine.connect() as db,
+                # Closed also where the reader stops early: a server's cursor must not linger.
+                closing(db.execution_options(yield_per=PAGE).execute(query)) as result,
+            ):
                 for page in result.partitions():
                     yield from page
         except sa.exc.DBAPIError as error:

@@ -75,27 +75,21 @@ class Judging(Database):
 
         Raises WorkspaceError if one is missing, or has another shape than the first.
         """
-        found: npt.NDArray[np.float32] | None = None
-        for place, row in enumerate(self.encodings(encoder, ids)):
-            if found is None:
+        found = np.empty((0, 1, 1), np.float32)
+        place = 0
+        for place, row in enumerate(self.encodings(encoder, ids), start=1):
+            if place == 1:
                 found = np.empty((len(ids), *row.embedding.shape), np.float32)
-            if row.clip != ids[place]:
-                raise WorkspaceError(
-                    f"{self.location}: clip {ids[place]} has no embedding of {encoder}; "
-                    "the embeddings are of other weights: judge the clips with this judge first"
-                )
             if row.embedding.shape != found.shape[1:]:
                 raise WorkspaceError(
                     f"{self.location}: the embedding of clip {row.clip} has shape "
                     f"{row.embedding.shape}, that of the others is {found.shape[1:]}"
                 )
-            found[place] = row.embedding
-        if found is None:
-            found = np.empty((0, 1, 1), np.float32)
-        if ids and (not len(found) or place + 1 != len(ids)):
+            found[place - 1] = row.embedding
+        if place < len(ids):
             raise WorkspaceError(
-                f"{self.location}: some of {len(ids)} clips have no embedding of {encoder}; "
-                "the embeddings are of other weights: judge the clips with this judge first"
+                f"{self.location}: {len(ids) - place} of {len(ids)} clips have no embedding of "
+                f"{encoder}; if those there are of other weights, judge the clips anew"
             )
         return found
 

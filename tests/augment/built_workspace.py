@@ -134,7 +134,7 @@ def build(
             scores = [
                 _score(clip, labels[clip].hard, scheme, hostile) for clip in [*by_id, *passed]
             ]
-            workspace.add_scores(JUDGE, scores)
+            workspace.add_judged("", [], JUDGE, scores)
         if "finished" in done:
             decisions = []
             for score in scores:
@@ -222,7 +222,7 @@ def _verdict(candidate: str, hostile: str) -> tuple[str, str, str]:
 def _score(clip: str, emotion: str, scheme: Scheme, hostile: str) -> Scored:
     rng = rng_for("score", clip)
     if rng.uniform() < 0.02:
-        return Scored(clip, {}, None, f"no speech found{hostile}")
+        return Scored(clip, {}, f"no speech found{hostile}")
     concentration = np.full(len(scheme.classes), 0.35)
     concentration[scheme.index(emotion)] += 1.4
-    return Scored(clip, {scheme.name: rng.dirichlet(concentration).tolist()}, None)
+    return Scored(clip, {scheme.name: rng.dirichlet(concentration).tolist()})

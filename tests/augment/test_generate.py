@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emoforge.audio import Audio, write_flac
-from emoforge.augment.assess import gate_candidates, judge_clips, judge_key, select_candidates
+from emoforge.augment.assess import gate_candidates, judge_clips, select_candidates
 from emoforge.augment.generate import generate
 from emoforge.augment.importing import checked
 from emoforge.augment.planner import Planned, Recipe, plan_candidates
@@ -211,16 +211,18 @@ def test_gating_judging_and_selecting(workspace: Workspace, clips: list[Clip]) -
     lenient_key = gate_candidates(workspace, lenient, QUIET)
     assert lenient_key != key
     judge = judge_clips(workspace, FakeJudge(), lenient_key, QUIET)
-    assert judge == judge_key(FakeJudge())
+    assert judge == FakeJudge().key
     assert len(list(workspace.table_rows("score"))) == 36
-    selection = select_candidates(workspace, TopK(), BASIC4, judge, lenient, ["train"])
+    selection = select_candidates(workspace, TopK(), BASIC4, FakeJudge(), lenient, ["train"])
     decisions = list(workspace.decisions(selection))
     kept = [d for d in decisions if d.keep]
     emotion = {row["id"]: row["emotion"] for row in workspace.table_rows("plan")}
     assert len(decisions) == 24
     assert Counter(emotion[d.candidate] for d in kept) == {"happy": 3}
     assert Counter(d.reason for d in decisions) == {"unsupported": 18, "supported": 3, "surplus": 3}
-    assert select_candidates(workspace, TopK(), BASIC4, judge, lenient, ["train"]) == selection
+    assert (
+        select_candidates(workspace, TopK(), BASIC4, FakeJudge(), lenient, ["train"]) == selection
+    )
     config = workspace.selection_config(selection)
     assert config is not None
     assert config["prior"] == dict.fromkeys(EMOTIONS, 3)

@@ -26,7 +26,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emoforge.audio import Audio
-from emoforge.augment.assess import judge_key
 from emoforge.augment.inspection import inspect_workspace
 from emoforge.augment.report import write_report
 from emoforge.augment.report.evidence import Confusion, gather
@@ -378,7 +377,7 @@ def test_card_counts_only_for_the_very_weights(tmp_path: Path) -> None:
     weights.write_bytes(b"some weights")
     options = {"name": "embedded", "path": str(weights)}
     judge = cast(Judge, create("judge", "embedded", {"path": str(weights)}))
-    key = judge_key(judge)
+    key = judge.key
     assert qualification(key, options, "basic4", []) is None
     row = {
         "speakers": 10,
