@@ -18,7 +18,9 @@ _CONFIGS = Path(__file__).parent / "configs"
 
 # What stands under these keys are options of a corpus or a component. Their YAML names only what
 # differs from the defaults, so Hydra must let a user set keys that it has not seen.
-_OPEN = ("corpus.", "generators.", "gates.", "judge.", "selector.", "recipe.")
+_OPEN = (
+    "corpus.", "encoder.", "gates.", "generators.", "head.", "judge.", "recipe.", "selector.",
+)  # fmt: skip
 
 T = TypeVar("T")
 
@@ -110,7 +112,7 @@ def build(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
         if first["type"] == "missing":
             raise ConfigError(f"'{key}' needs a value: add {key}=…") from error
         if isinstance(first.get("ctx", {}).get("error"), ValueError):
-            raise ConfigError(f"{key}: {first['ctx']['error']}") from error
+            raise ConfigError(f"{key.rstrip('.: ')}: {first['ctx']['error']}") from error
         raise ConfigError(f"{key}={first['input']!r}: {first['msg'].lower()}") from error
 
 

@@ -15,8 +15,8 @@ PACKAGE = Path(emoforge.__file__).parent
 # What takes long to import, or is an extra that may be absent.
 HEAVY = {
     "TTS", "audiotools", "dac", "datasets", "encodec", "faster_whisper", "gradio", "kaldiio",
-    "lhotse", "librosa", "matplotlib", "numba", "pandas", "pyroomacoustics", "pyworld",
-    "speechbrain", "torch", "torchaudio", "transformers", "webdataset",
+    "lhotse", "librosa", "matplotlib", "numba", "opensmile", "pandas", "pyroomacoustics", "pyworld",
+    "sklearn", "speechbrain", "torch", "torchaudio", "transformers", "webdataset",
 }  # fmt: skip
 # What the command line does not need before it knows the command.
 CORE = {"av", "hydra", "jinja2", "numpy", "pyarrow", "scipy", "soundfile", "sqlalchemy"}

@@ -19,7 +19,9 @@ from emoforge.errors import WorkspaceBusyError, WorkspaceError
 from emoforge.label import BASIC4, Label
 from emoforge.workspace import (
     CATALOGUE,
+    REAL,
     AudioStore,
+    Audit,
     Decision,
     Encoded,
     Judgement,
@@ -370,6 +372,16 @@ def test_rounds_come_back_in_order(workspace: Workspace) -> None:
     assert [(number, log) for number, log, _ in rounds] == [(1, {"f1": 0.25}), (2, {"f1": 0.5})]
     np.testing.assert_array_equal(rounds[0][2][: len(kept)], kept)
     np.testing.assert_array_equal(rounds[1][2][: len(kept)], ~kept)
+
+
+def test_samples_come_back_in_the_order_of_the_sheet(workspace: Workspace) -> None:
+    config = {"alpha": 0.1, "by": "overall"}
+    second = Audit("k2", "selection", config, [("c", "all"), ("a", "all"), ("corpus/one", REAL)])
+    first = Audit("k1", "selection", config, [("b", "all")])
+    for audit in (second, first, second, Audit("k3", "other", config, [])):
+        workspace.add_audit(audit)
+    assert workspace.audits("selection") == [second, first]
+    assert [audit.key for audit in workspace.audits()] == ["k2", "k1", "k3"]
 
 
 def selected(workspace: Workspace) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emoforge.augment.qualification import Qualified, qualified
 from emoforge.workspace import Tally, Workspace
 
 OUTCOMES = ("ok", "rejected", "failed", "skipped", "pending")
@@ -99,6 +100,9 @@ class Inspection:
     outcomes: dict[str, int]
     reasons: tuple[Reason, ...]
     last_run: RunNote | None
+    judge: Qualified
+    audited: dict[str, Any] | None = None
+    """What people proved of what is kept (see `emoforge.augment.guarantee`); None: unaudited."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the funnel per generator and emotion is nested."""
@@ -133,7 +137,14 @@ def inspect_workspace(workspace: Workspace) -> Inspection:
         outcomes=dict(outcomes),
         reasons=_reasons(tallies, skipped),
         last_run=_last_run(workspace),
+        judge=_judge(workspace, basis),
+        audited=(workspace.selection_config(basis.selection) or {}).get("audit"),
     )
+
+
+def _judge(workspace: Workspace, basis: Basis) -> Qualified:
+    run = workspace.last_run() or workspace.last_run(finished=False)
+    return qualified(basis.judge, (run["config"].get("judge") if run else None) or {})
 
 
 def _basis(workspace: Workspace) -> Basis:

@@ -110,7 +110,25 @@ def _run_text(inspection: Inspection) -> Any:
     end = f"finished {run.finished}" if run.finished else "not finished"
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     text = f"Last run: {run.number}, started {run.started}, {end}; seed {run.seed}; {versions}"
+    text += f"\n{_judge_text(inspection)}\n{_audit_text(inspection)}"
     if run.left_out:
         counts = ", ".join(f"{count} {emotion}" for emotion, count in run.left_out.items())
         text += f"\nClips without a counterpart in the scheme: {counts}"
     return Text(text)
+
+
+def _judge_text(inspection: Inspection) -> str:
+    judge = inspection.judge
+    if judge.qualified:
+        return f"Judge: {judge.key}, its report card: {judge.card}"
+    return f"Judge: {judge.key or 'none'}, UNQUALIFIED: {judge.reason}"
+
+
+def _audit_text(inspection: Inspection) -> str:
+    audit = inspection.audited
+    if audit is None:
+        return "Audit: unaudited, nobody has proven how much of what is kept is wrong"
+    return (
+        f"Audit: at most {audit['alpha']:.1%} of what is kept is wrong, with confidence "
+        f"{audit['confidence']:.1%} ({audit['heard']} clips were heard)"
+    )

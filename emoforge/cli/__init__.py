@@ -23,6 +23,7 @@ from emoforge.cli.common import (
 )
 from emoforge.cli.judge import judge
 from emoforge.cli.prosody import prosody
+from emoforge.cli.select import select
 from emoforge.errors import EmoforgeError
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(audit, name="audit")
 app.add_typer(judge, name="judge")
 app.add_typer(prosody, name="prosody")
+app.add_typer(select, name="select")
 
 
 def main() -> None:

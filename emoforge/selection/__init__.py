@@ -4,20 +4,37 @@ from emoforge.selection.fingerprint import fingerprint
 from emoforge.selection.gates import Decodable, Duplicate, Gate, first_rejection, measure_all
 from emoforge.selection.judges import Encoding, Judge, Scores
 from emoforge.selection.pool import Material, Pool, load_material, load_pool
-from emoforge.selection.selector import Choice, Round, Selector, TopK
+from emoforge.selection.selectors import (
+    Bootstrap,
+    Calibrated,
+    Choice,
+    Conformal,
+    Consensus,
+    Policy,
+    Round,
+    Selector,
+    Threshold,
+    TopK,
+)
 
 __all__ = [
+    "Bootstrap",
+    "Calibrated",
     "Choice",
+    "Conformal",
+    "Consensus",
     "Decodable",
     "Duplicate",
     "Encoding",
     "Gate",
     "Judge",
     "Material",
+    "Policy",
     "Pool",
     "Round",
     "Scores",
     "Selector",
+    "Threshold",
     "TopK",
     "fingerprint",
     "first_rejection",

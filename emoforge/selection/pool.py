@@ -1,5 +1,7 @@
 """Judged clips as arrays: what selectors, heads and audits work on."""
 
+import sys
+from array import array
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -109,7 +111,10 @@ def load_pool(
 
 
 def _pool(workspace: Workspace, encoder: str, scheme: Scheme, rows: Iterable[Judged]) -> Pool:
-    ids, targets, heard, members, known = [], [], [], [], []
+    # Flat arrays and one copy of each name: a million clips as objects would take 2 GB.
+    ids: list[str] = []
+    targets, heard, members = array("f"), array("f"), array("f")
+    known: list[list[str]] = [[], [], [], [], []]
     for row in rows:
         label = row.label.project(scheme)
         if label is None:
@@ -120,23 +125,24 @@ def _pool(workspace: Workspace, encoder: str, scheme: Scheme, rows: Iterable[Jud
                 f"{', '.join(sorted(n for n in row.distributions if MEMBER not in n))}"
             )
         ids.append(row.clip)
-        targets.append(np.array(label.distribution, np.float32))
-        heard.append(np.array(row.distributions[scheme.name], np.float32))
-        own = [
-            row.distributions[name]
-            for name in sorted(row.distributions)
-            if name.startswith(f"{scheme.name}{MEMBER}")
-        ]
-        members.append(np.array(own or [row.distributions[scheme.name]], np.float32))
-        known.append((row.generator, row.corpus, row.speaker, row.split or "", row.parent))
+        targets.extend(label.distribution)
+        heard.extend(row.distributions[scheme.name])
+        own = [n for n in sorted(row.distributions) if n.startswith(f"{scheme.name}{MEMBER}")]
+        for name in own or [scheme.name]:
+            members.extend(row.distributions[name])
+        names = (row.generator, row.corpus, row.speaker, row.split or "", row.parent)
+        for column, name in zip(known, names, strict=True):
+            column.append(sys.intern(name))
     classes = len(scheme.classes)
-    columns = [np.array(column, dtype=np.str_) for column in zip(*known, strict=True)]
+    carried = np.array(targets, np.float32).reshape(-1, classes)
+    judges = len(members) // len(heard) if heard else 1
+    apart = np.array(members, np.float32).reshape(-1, judges, classes)
     return Pool(
         ids,
-        np.array([int(target.argmax()) for target in targets], dtype=np.int64),
-        np.array(targets, dtype=np.float32).reshape(-1, classes),
-        np.array(heard, dtype=np.float32).reshape(-1, classes),
-        np.stack(members, 1) if members else np.zeros((1, 0, classes), np.float32),
+        carried.argmax(1),
+        carried,
+        np.array(heard, np.float32).reshape(-1, classes),
+        np.ascontiguousarray(apart.swapaxes(0, 1)),
         workspace.embeddings(encoder, ids),
-        *(columns or [np.array([], dtype=np.str_)] * 5),
+        *(np.array(column, np.str_) for column in known),
     )

@@ -9,6 +9,8 @@ it holds the lock, and writes a batch's audio before it commits the batch's rows
 from emoforge.workspace.audio_store import AudioStore
 from emoforge.workspace.database import CATALOGUE
 from emoforge.workspace.records import (
+    REAL,
+    Audit,
     Decision,
     Encoded,
     Judged,
@@ -24,7 +26,9 @@ from emoforge.workspace.workspace import Workspace
 
 __all__ = [
     "CATALOGUE",
+    "REAL",
     "AudioStore",
+    "Audit",
     "Decision",
     "Encoded",
     "Judged",

@@ -13,8 +13,19 @@ from emoforge.component import canonical_json
 from emoforge.errors import WorkspaceError
 from emoforge.label import Label
 from emoforge.workspace.database import PAGE, Database
-from emoforge.workspace.records import Encoded, Judged, Scored, Vote
-from emoforge.workspace.tables import CLIP, ENCODING, PLAN, ROUND, SCORE, VERDICT, VOTE
+from emoforge.workspace.records import Audit, Decision, Encoded, Judged, Scored, Vote
+from emoforge.workspace.tables import (
+    AUDIT,
+    CLIP,
+    DECISION,
+    ENCODING,
+    PLAN,
+    ROUND,
+    SAMPLE,
+    SCORE,
+    VERDICT,
+    VOTE,
+)
 
 
 class Judging(Database):
@@ -138,6 +149,42 @@ class Judging(Database):
         """All votes in the order of clip and rater."""
         query = sa.select(VOTE).order_by(VOTE.c.clip, VOTE.c.rater)
         return [Vote(*row) for row in self.rows(query)]
+
+    # --- audits ------------------------------------------------------------------------------
+
+    def decided(self, selection: str) -> Iterator[tuple[Decision, str, str]]:
+        """(decision, generator, emotion that it carries) of a selection, in candidate order."""
+        query = sa.select(DECISION, PLAN.c.generator, PLAN.c.emotion)
+        query = query.join(PLAN, PLAN.c.id == DECISION.c.candidate)
+        query = query.where(DECISION.c.selection == selection).order_by(DECISION.c.candidate)
+        for row in self.rows(query):
+            decision = Decision(row.candidate, row.keep, row.reason, row.detail, row.probability)
+            yield decision, row.generator, row.emotion
+
+    def add_audit(self, audit: Audit) -> None:
+        """Note a sample that was drawn; one that is there already stays."""
+        row = {"key": audit.key, "selection": audit.selection, "config": _plain(audit.config)}
+        sample = [
+            {"audit": audit.key, "place": place, "clip": clip, "stratum": stratum}
+            for place, (clip, stratum) in enumerate(audit.sample, start=1)
+        ]
+        self.add((AUDIT, [row]), (SAMPLE, sample))
+
+    def audits(self, selection: str | None = None) -> list[Audit]:
+        """Samples drawn from one selection, or from all, in the order in which they were drawn."""
+        query = sa.select(AUDIT).order_by(AUDIT.c.number)
+        if selection is not None:
+            query = query.where(AUDIT.c.selection == selection)
+        places = sa.select(SAMPLE.c.clip, SAMPLE.c.stratum).order_by(SAMPLE.c.place)
+        return [
+            Audit(
+                row.key,
+                row.selection,
+                json.loads(row.config),
+                [tuple(one) for one in self.rows(places.where(SAMPLE.c.audit == row.key))],
+            )
+            for row in self.rows(query)
+        ]
 
     # --- rounds of a selection -----------------------------------------------------------------
 

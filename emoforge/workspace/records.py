@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,23 @@ class Vote:
     rater: str
     emotion: str
     at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A random sample that was drawn from a selection, for people to listen to.
+
+    config: how it was drawn and what is tested on it, plain JSON. sample: (clip, stratum) in the
+    order in which raters hear them; REAL is the stratum of recordings among them.
+    """
+
+    key: str
+    selection: str
+    config: Mapping[str, Any]
+    sample: Sequence[tuple[str, str]]
+
+
+REAL = "real"
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,23 @@ VOTE = sa.Table(
     sa.Column("emotion", _TEXT, nullable=False),
     sa.Column("at", _TEXT, nullable=False),
 )
+AUDIT = sa.Table(
+    "audit",
+    TABLES,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("key", _TEXT, nullable=False, unique=True),
+    sa.Column("selection", _TEXT, nullable=False, index=True),
+    # JSON: how the sample was drawn, and what is going to be tested on it.
+    sa.Column("config", _TEXT, nullable=False),
+)
+SAMPLE = sa.Table(
+    "sample",
+    TABLES,
+    sa.Column("audit", _TEXT, primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("clip", _TEXT, nullable=False),
+    sa.Column("stratum", _TEXT, nullable=False),
+)
 ROUND = sa.Table(
     "round",
     TABLES,

@@ -27,11 +27,11 @@ from hypothesis import strategies as st
 
 from emoforge.audio import Audio
 from emoforge.augment.inspection import inspect_workspace
+from emoforge.augment.qualification import Qualified, qualification, qualified
 from emoforge.augment.report import write_report
 from emoforge.augment.report.evidence import Confusion, gather
 from emoforge.augment.report.listening import CLIPS, _flat, choose, encode_mp3
 from emoforge.augment.report.page import render
-from emoforge.augment.report.qualification import qualification
 from emoforge.component import create, rng_for
 from emoforge.errors import WorkspaceError
 from emoforge.label import BASIC4, FULL
@@ -377,8 +377,23 @@ def test_card_counts_only_for_the_very_weights(tmp_path: Path) -> None:
     weights.write_bytes(b"some weights")
     options = {"name": "embedded", "path": str(weights)}
     judge = cast(Judge, create("judge", "embedded", {"path": str(weights)}))
-    key = judge.key
-    assert qualification(key, options, "basic4", []) is None
+    place = tmp_path / "mine.card.json"
+
+    missing = qualified(judge.key, options)
+    assert (missing.qualified, missing.card) == (False, None)
+    assert "no report card" in missing.reason
+    place.write_text(json.dumps({"digest": "of other weights"}))
+    assert qualified(judge.key, options).reason == "the report card there is of other weights"
+    place.write_text("{")
+    assert "cannot be read" in qualified(judge.key, options).reason
+    place.write_text(json.dumps({"digest": judge.weights, "measured": {"at": "2026-11-21"}}))
+    assert qualified(judge.key, options) == Qualified(judge.key, True, "", str(place), "2026-11-21")
+    assert "where the run had them" in qualified("another-judge", options).reason
+    assert not qualified("", options).qualified
+    assert "no judge 'nobody'" in qualified("key", {"name": "nobody"}).reason
+
+
+def test_what_a_card_says_to_readers() -> None:
     row = {
         "speakers": 10,
         "clips": 362,
@@ -386,21 +401,30 @@ def test_card_counts_only_for_the_very_weights(tmp_path: Path) -> None:
         "uar": {"value": 0.8, "interval": [0.7, 0.85]},
     }
     card = {
-        "digest": judge.weights,
         "trained": {"corpora": {"emodb": 362, "nemo": 9}, "speakers": 19, "licences": ["CC0-1.0"]},
         "evaluation": {"basic4": {"held_out_speakers": {"emodb": row}, "left_out_corpus": None}},
+        "source_probe": {
+            "espeak": {"within": {"value": 0.9, "interval": None}},
+            "rare": {"why": "too few"},
+        },
+        "votes": {"basic4": {"recordings": {}, "espeak": {}}},
     }
-    (tmp_path / "card.json").write_text(json.dumps(card))
-    found = qualification(key, options, "basic4", ["emodb", "crema_d"])
-    assert found is not None
+    found = qualification(card, "basic4", ["emodb", "crema_d"])
     assert (found.familiar, found.speakers, found.licences) == (["emodb"], 19, ["CC0-1.0"])
     assert [(m.corpus, m.classes, m.uar, m.interval) for m in found.measured] == [
         ("emodb", 4, 0.8, (0.7, 0.85))
     ]
-    assert qualification(key, options, "wide8", ["emodb"]) is None
-    assert qualification("another-judge", options, "basic4", ["emodb"]) is None
-    (tmp_path / "card.json").write_text(json.dumps({**card, "digest": "of other weights"}))
-    assert qualification(key, options, "basic4", ["emodb"]) is None
+    assert [(t.generator, t.value) for t in found.told] == [("espeak", 0.9)]
+    assert found.listened == ["espeak"]
+    other = qualification(card, "wide8", ["emodb"])
+    assert (other.measured, other.listened) == ([], [])
+
+
+def test_a_judge_without_card_is_marked(real: Workspace) -> None:
+    assert not inspect_workspace(real).judge.qualified
+    page = Page(render(real, NOW))
+    assert "unqualified judge" in page.text
+    assert inspect_workspace(real).judge.reason in page.text
 
 
 def test_parameters_are_shown_short_and_flat() -> None:

@@ -9,6 +9,7 @@ from emoforge.selection.judges.metrics import (
     ece,
     fit_temperature,
     macro_f1,
+    multilabel_macro_f1,
     uar,
 )
 
@@ -61,3 +62,28 @@ def test_temperature_undoes_a_scale() -> None:
     odds = np.exp(logits)
     labels = (rng.random((4000, 1)) > np.cumsum(odds / odds.sum(1, keepdims=True), 1)).sum(1)
     assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_a_temperature_takes_no_notice_of_what_could_not_be_said() -> None:
+    logits = np.array([[2.0, 0.0, -np.inf], [0.0, 1.0, -np.inf], [0.0, 1.0, -np.inf]])
+    possible = fit_temperature(logits[:2], np.array([0, 1]))
+    assert fit_temperature(logits, np.array([0, 1, 2])) == pytest.approx(possible)
+    assert fit_temperature(logits[:1], np.array([2])) == 1.0
+
+
+def test_several_emotions_are_present_above_an_even_share() -> None:
+    targets = np.float32([[0.5, 0.5, 0], [0.4, 0.3, 0.3], [0, 1, 0]])
+    heard = np.float32([[0.9, 0.1, 0], [0.5, 0.4, 0.1], [0.2, 0.4, 0.4]])
+    # By class: angry 2 hits; happy 2 hits, 1 miss; the third is never present.
+    value, _ = multilabel_macro_f1(targets, heard, np.array(["a", "a", "b"]))
+    assert value == pytest.approx((1 + 4 / 5) / 2) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 7, 8, 13])
+def test_an_even_distribution_says_nothing(classes: int) -> None:
+    even = np.full((4, classes), 1 / classes, np.float32)
+    speakers = np.array(list("aabb"))
+    assert multilabel_macro_f1(even, even, speakers) == (0.0, (0.0, 0.0))
+    sure = np.eye(classes, dtype=np.float32)[[0, 1, 0, 1]]
+    assert multilabel_macro_f1(sure, sure, speakers) == (1.0, (1.0, 1.0))
+    assert multilabel_macro_f1(sure, even, speakers)[0] == 0.0

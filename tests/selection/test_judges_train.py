@@ -16,7 +16,15 @@ from emoforge.config import build
 from emoforge.errors import ConfigError, CorpusError
 from emoforge.label import Label, canonical
 from emoforge.progress import Advance, Progress
-from emoforge.selection.judges import EmbeddedJudge, Recipe, evaluate_judge, train_judge, write_card
+from emoforge.selection.judges import (
+    EmbeddedJudge,
+    Recipe,
+    evaluate_judge,
+    read_card,
+    train_judge,
+    write_card,
+)
+from emoforge.selection.judges.card import page
 from emoforge.selection.judges.evaluate import speaker_folds
 from emoforge.selection.judges.examples import load_examples
 from emoforge.selection.judges.model import Model
@@ -70,7 +78,9 @@ def test_the_recipe_in_the_package_is_the_one_of_its_weights() -> None:
     from emoforge.selection.judges.embedded import WEIGHTS
 
     configs = Path(emoforge.__file__).parent / "configs" / "recipe" / "embedded.yaml"
-    recipe = build(Recipe, yaml.safe_load(configs.read_text(encoding="utf-8")))
+    values = yaml.safe_load(configs.read_text(encoding="utf-8"))
+    assert values.pop("name") == "embedded"
+    recipe = build(Recipe, values)
     about = Model.load(WEIGHTS).about
     assert json.loads(json.dumps(dataclasses.asdict(recipe))) == about["recipe"]
     assert about["licences"] == ["CC-BY-NC-SA-4.0", "CC0-1.0"]
@@ -177,6 +187,8 @@ def test_evaluation_and_card(clips: list[Clip], tmp_path: Path) -> None:
     }
     train_judge(clips, recipe, weights, temperatures=temperatures, progress=QUIET)
     write_card(weights, report, {"summary": "A test."})
-    assert json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))["evaluation"] == report
-    text = (tmp_path / "CARD.md").read_text(encoding="utf-8")
-    assert f"| emodb | 4 | {emodb['clips']} | 4 |" in text
+    card = read_card(tmp_path / "mine.card.json")
+    assert card is not None
+    assert card["evaluation"] == report
+    assert f"| emodb | 4 | {emodb['clips']} | 4 |" in page(card)
+    assert "emodb" in (tmp_path / "mine.card.html").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from typing import cast
 from emoforge.augment.corpora.clips import Corpus, Problem, Row, collect
 from emoforge.augment.corpora.config import Columns, CorpusConfig, Metadata, SplitConfig
 from emoforge.augment.corpora.splits import assign_splits
+from emoforge.augment.corpora.tables import USUAL, RowFault, Table, open_table
 from emoforge.errors import ConfigError, CorpusError, nearest
 from emoforge.label import Scheme
 
@@ -66,12 +67,16 @@ def _root(config: CorpusConfig) -> str:
 
 __all__ = [
     "READERS",
+    "USUAL",
     "Columns",
     "Corpus",
     "CorpusConfig",
     "Metadata",
     "Problem",
+    "RowFault",
     "SplitConfig",
+    "Table",
     "assign_splits",
+    "open_table",
     "read_corpus",
 ]

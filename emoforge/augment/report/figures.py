@@ -1,4 +1,4 @@
-"""The pictures: inline SVG without text, so that it stretches and prints; words stand in HTML.
+"""The pictures of the report.
 
 Shapes take their colours from the classes of `report.css`. Every picture stands beside a table
 with the same numbers, and is hidden from screen readers.
@@ -10,6 +10,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from emoforge.augment.report.evidence import BINS, Scores
+from emoforge.page import svg
 
 _COLUMN = 20.0
 _BAR = 10.0
@@ -37,7 +38,7 @@ def funnel(counts: Sequence[int]) -> Markup:
             f'<rect class="{name}" x="{left:g}" width="{_BAR:g}" y="{50 - half:.2f}" '
             f'height="{2 * half:.2f}"/>'
         )
-    return _svg(len(counts) * _COLUMN, 100, shapes)
+    return svg(len(counts) * _COLUMN, 100, shapes)
 
 
 def histogram(scores: Scores, threshold: float | None) -> Markup:
@@ -63,7 +64,7 @@ def histogram(scores: Scores, threshold: float | None) -> Markup:
     shapes.append(f'<path class="axis" d="M0 {line:.2f}H100"/>')
     if threshold is not None:
         shapes.append(f'<path class="threshold" d="M{100 * threshold:g} 0V100"/>')
-    return _svg(100, 100, shapes)
+    return svg(100, 100, shapes)
 
 
 def bar(share: float, kind: str, mark: float | None = None) -> Markup:
@@ -71,10 +72,4 @@ def bar(share: float, kind: str, mark: float | None = None) -> Markup:
     shapes = [f'<rect class="{kind}" width="{100 * share:.2f}" height="10"/>']
     if mark is not None:
         shapes.append(f'<path class="mark" d="M{100 * mark:.2f} 0V10"/>')
-    return _svg(100, 10, shapes)
-
-
-def _svg(width: float, height: float, shapes: Sequence[str]) -> Markup:
-    return Markup(
-        f'<svg viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="none" aria-hidden="true">'
-    ) + Markup("".join(shapes) + "</svg>")
+    return svg(100, 10, shapes)

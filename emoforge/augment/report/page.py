@@ -8,18 +8,23 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
 from emoforge.augment.inspection import STEPS, Funnel, Inspection, inspect_workspace
+from emoforge.augment.qualification import qualification
 from emoforge.augment.report import figures
 from emoforge.augment.report.evidence import gather
 from emoforge.augment.report.listening import LONGEST_S, cards
-from emoforge.augment.report.qualification import qualification
 from emoforge.augment.report.reproduce import command, replay_command
 from emoforge.errors import WorkspaceError
 from emoforge.label import SCHEMES
+from emoforge.page import date, environment
+from emoforge.selection.judges import read_card
+from emoforge.selection.judges.report_card import card_html
 from emoforge.workspace import Workspace
+
+JUDGE_PAGE = "judge-card.html"
+"""Beside a report: the page of the judge's card, so that the link lasts when both move."""
 
 _SECTIONS = {
     "summary": "Summary",
@@ -45,23 +50,30 @@ _WHERE = {
 def write_report(workspace: Workspace, out: Path) -> Path:
     """Write the report of a workspace's latest finished run, or of what there is, to `out`.
 
-    One HTML file that needs nothing else: style, pictures and sound are inside. The same
-    workspace gives the same file but for the date. Raises WorkspaceError where it cannot be
-    written.
+    One HTML file that needs nothing else: style, pictures and sound are inside. Where the judge
+    has a report card, its page is written beside it. The same workspace gives the same file but
+    for the date. Raises WorkspaceError where it cannot be written.
     """
-    # Half a surrogate pair cannot be written as UTF-8.
-    html = render(workspace, datetime.now(UTC)).encode("utf-8", errors="replace")
-    unfinished = out.with_name(f".{out.name}.part")
+    pages = {out: render(workspace, datetime.now(UTC))}
+    if card := _judge_card(inspect_workspace(workspace)):
+        pages[out.with_name(JUDGE_PAGE)] = card_html(card)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_bytes(html)
-            unfinished.replace(out)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        for place, html in pages.items():
+            unfinished = place.with_name(f".{place.name}.part")
+            try:
+                # Half a surrogate pair cannot be written as UTF-8.
+                unfinished.write_bytes(html.encode("utf-8", errors="replace"))
+                unfinished.replace(place)
+            finally:
+                unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceError(f"{out}: the report cannot be written ({error.strerror})") from error
     return out
+
+
+def _judge_card(inspection: Inspection) -> dict[str, Any] | None:
+    return read_card(Path(inspection.judge.card)) if inspection.judge.card else None
 
 
 def render(workspace: Workspace, now: datetime) -> str:
@@ -73,22 +85,16 @@ def render(workspace: Workspace, now: datetime) -> str:
     # The stored location has no password in it; the configuration may.
     config = {**run["config"], "workspace": workspace.location} if run else {}
     selection = workspace.selection_config(basis.selection) or {}
+    judge_card = _judge_card(inspection)
     corpora = sorted({part.corpus for part in inspection.recordings})
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=_percent, number=_number, minutes=_minutes, when=_when)
-    environment.globals.update(
+    pages = environment(Path(__file__).parent)
+    pages.globals.update(
         bar=figures.bar, funnel_picture=_funnel_picture, histogram=figures.histogram, steps=STEPS
     )
-    return environment.get_template("report.html.jinja").render(
+    return pages.get_template("report.html.jinja").render(
         name=_name(workspace.location),
         location=workspace.location,
-        now=_date(now),
+        now=date(now),
         sections=_SECTIONS,
         replay=partial(replay_command, workspace.location, config.get("audio_root")),
         longest_s=LONGEST_S,
@@ -105,9 +111,8 @@ def render(workspace: Workspace, now: datetime) -> str:
         evidence=gather(workspace, basis.judge, basis.selection, scheme) if scheme else None,
         threshold=selection.get("selector", {}).get("threshold"),
         cards=cards(workspace, basis, scheme) if scheme else [],
-        card=qualification(
-            basis.judge, (run["config"].get("judge") if run else None) or {}, basis.scheme, corpora
-        ),
+        card=qualification(judge_card, basis.scheme, corpora) if judge_card else None,
+        judge_page=JUDGE_PAGE,
         selection_yaml=_yaml(selection) if selection else "",
         citation=config.get("corpus", {}).get("citation", ""),
         yaml=_yaml(config),
@@ -122,29 +127,6 @@ def _yaml(plain: Any) -> str:
 
 def _name(location: str) -> str:
     return location if "://" in location else Path(location).absolute().name
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
-
-
-def _number(count: int) -> str:
-    """With thin spaces between groups of three digits."""
-    return f"{count:,}".replace(",", "\u202f")
-
-
-def _minutes(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _when(timestamp: str) -> str:
-    return _date(datetime.fromisoformat(timestamp))
-
-
-def _date(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
 def _funnel_picture(funnel: Funnel) -> Any:

@@ -2,19 +2,22 @@
 
 from typing import TYPE_CHECKING, Any
 
+from emoforge.selection.judges.card_place import SHIPPED, card_of, card_path
 from emoforge.selection.judges.embedded import EmbeddedJudge
-from emoforge.selection.judges.files import score_files
+from emoforge.selection.judges.files import chosen_scheme, score_files, score_items
 from emoforge.selection.judges.judge import MEMBER, Encoding, Judge, Scores
-from emoforge.selection.judges.recipe import Recipe
+from emoforge.selection.judges.recipe import HeadRecipe, Recipe
 
 if TYPE_CHECKING:
-    from emoforge.selection.judges.card import write_card
+    from emoforge.selection.judges.card import measured_card, read_card, save_card, write_card
     from emoforge.selection.judges.evaluate import evaluate_judge
-    from emoforge.selection.judges.heads import Head, HeadRecipe, Heads, fit_head
+    from emoforge.selection.judges.head_training import train_heads
+    from emoforge.selection.judges.heads import Head, Heads, fit_head
     from emoforge.selection.judges.train import train_judge
 
 __all__ = [
     "MEMBER",
+    "SHIPPED",
     "EmbeddedJudge",
     "Encoding",
     "Head",
@@ -23,9 +26,17 @@ __all__ = [
     "Judge",
     "Recipe",
     "Scores",
+    "card_of",
+    "card_path",
+    "chosen_scheme",
     "evaluate_judge",
     "fit_head",
+    "measured_card",
+    "read_card",
+    "save_card",
     "score_files",
+    "score_items",
+    "train_heads",
     "train_judge",
     "write_card",
 ]
@@ -33,10 +44,13 @@ __all__ = [
 # These need torch, which takes seconds to import.
 _LAZY = {
     "Head": "heads",
-    "HeadRecipe": "heads",
     "Heads": "heads",
     "evaluate_judge": "evaluate",
     "fit_head": "heads",
+    "measured_card": "card",
+    "read_card": "card",
+    "save_card": "card",
+    "train_heads": "head_training",
     "train_judge": "train",
     "write_card": "card",
 }

@@ -1,40 +1,65 @@
 """Asking a judge about audio files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from emoforge.audio import Samples, read
+from emoforge.audio import Audio, read
 from emoforge.errors import AudioError, ConfigError, nearest
+from emoforge.label import BASIC4
 from emoforge.label import scheme as scheme_named
-from emoforge.selection.judges.judge import Judge
+from emoforge.selection.judges.encoded import encode_all
+from emoforge.selection.judges.judge import Encoding, Judge
+
+T = TypeVar("T")
+Heard = dict[str, float]
+"""Class → probability."""
 
 
 def score_files(
-    judge: Judge, files: Sequence[Path], scheme: str
-) -> dict[Path, dict[str, float] | AudioError]:
-    """File → class → probability under one of the judge's schemes, or why it cannot be judged.
+    judge: Judge, files: Iterable[Path], scheme: str = ""
+) -> Iterator[tuple[Path, Heard | AudioError]]:
+    """(file, class → probability under one of the judge's schemes, or why it cannot be judged).
 
-    Raises ConfigError if the judge does not know the scheme.
+    As `score_items`, which see.
     """
+    return score_items(judge, files, read, scheme)
+
+
+def score_items(
+    judge: Judge, items: Iterable[T], read: Callable[[T], Audio], scheme: str = ""
+) -> Iterator[tuple[T, Heard | AudioError]]:
+    """What a judge hears in many items, one after another, in bounded memory.
+
+    read: decodes an item, in threads; an item that raises AudioError gets it for an answer.
+    scheme: basic4, or else the first that the judge knows, if not set. Raises ConfigError if the
+    judge does not know it.
+    """
+    name = chosen_scheme(judge, scheme)
+    return _scored(judge, items, read, name)
+
+
+def chosen_scheme(judge: Judge, scheme: str = "") -> str:
+    """The scheme to ask a judge about; raises ConfigError if the judge does not know it."""
+    known = [*judge.schemes]
+    if not known:
+        raise ConfigError(
+            f"the judge '{judge.name}' brings no classes of its own: give it a head, "
+            "judge.head=FILE (emoforge judge train recipe=head makes one)"
+        )
+    if scheme and scheme not in known:
+        raise ConfigError(f"the judge does not know scheme '{scheme}': {nearest(scheme, known)}")
+    return scheme or (BASIC4.name if BASIC4.name in known else known[0])
+
+
+def _scored(
+    judge: Judge, items: Iterable[T], read: Callable[[T], Audio], scheme: str
+) -> Iterator[tuple[T, Heard | AudioError]]:
     classes = scheme_named(scheme).classes
-    judge.setup()
-    decoded = {file: _decoded(file, judge.rate) for file in files}
-    heard = iter(judge.score([a for a in decoded.values() if not isinstance(a, AudioError)]))
-    answers: dict[Path, dict[str, float] | AudioError] = {}
-    for file, audio in decoded.items():
-        answer = audio if isinstance(audio, AudioError) else next(heard)
-        if isinstance(answer, AudioError):
-            answers[file] = answer
-        elif scheme not in answer.distributions:
-            known = nearest(scheme, answer.distributions)
-            raise ConfigError(f"the judge does not know scheme '{scheme}': {known}")
-        else:
-            answers[file] = dict(zip(classes, answer.distributions[scheme], strict=True))
-    return answers
-
-
-def _decoded(file: Path, rate: int) -> Samples | AudioError:
-    try:
-        return read(file).resampled(rate).samples
-    except AudioError as error:
-        return error
+    for batch in encode_all(judge, items, read):
+        heard = iter(judge.distributions([e for _, e in batch if isinstance(e, Encoding)]))
+        for item, answer in batch:
+            if isinstance(answer, AudioError):
+                yield item, answer
+            else:
+                yield item, dict(zip(classes, next(heard)[scheme], strict=True))

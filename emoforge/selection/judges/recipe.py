@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from emoforge.label import SCHEMES
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureSettings:
@@ -83,3 +85,46 @@ class Recipe:
     label_smoothing: float = 0.1
     averaging: float = 0.998
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecipe:
+    """A head's training, on embeddings of an encoder that stays as it is.
+
+    The loss is the cross-entropy of the label's distribution, with class weights, plus
+    penalty · width / (2n) · ‖W‖² for n clips and embeddings of that width: the same strength of
+    belief that little is to be heard, however wide the encoder is. The defaults are those that
+    heard held-out speakers best on eGeMAPS and on the embedded judge's embeddings of RAVDESS,
+    EmoDB and nEMO.
+
+    schemes: one head each.
+    pooling: how an embedding's parts become one. `mean`; `weights`: one learned weight a part,
+        for the layers of an encoder (S. Yang et al., SUPERB, Interspeech 2021); `attention`:
+        weights that depend on the embedding, and the weighted standard deviation beside the
+        mean, for segments in time (K. Okabe et al., "Attentive statistics pooling",
+        Interspeech 2018).
+    hidden: units of the hidden layer of an MLP; 0: a linear head.
+    beta: classes of n clips weigh (1−β)/(1−βⁿ) (Y. Cui et al., "Class-balanced loss", CVPR 2019,
+        as in EMO-SUPERB, arXiv 2402.13018); 0: all alike.
+    steps: of the optimiser, at most.
+    """
+
+    schemes: tuple[str, ...] = ("basic4",)
+    pooling: Literal["mean", "weights", "attention"] = "mean"
+    hidden: int = 0
+    beta: float = 0.999
+    penalty: float = 0.5
+    steps: int = 400
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.schemes if name not in SCHEMES]
+        faults = {
+            f"known schemes are {', '.join(SCHEMES)}": unknown or not self.schemes,
+            "hidden must be 0 or more": self.hidden < 0,
+            "beta must lie in [0, 1)": not 0 <= self.beta < 1,
+            "penalty must be above 0": not self.penalty > 0,
+            "steps must be 1 or more": self.steps < 1,
+        }
+        for sentence, fault in faults.items():
+            if fault:
+                raise ValueError(sentence)

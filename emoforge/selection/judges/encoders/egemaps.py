@@ -30,7 +30,8 @@ class EgemapsJudge(Judge):
 
     F. Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set", IEEE Transactions on
     Affective Computing 7(2), 2016. Learned from nothing, so it favours no corpus and no
-    generator; it brings no classes, and hears with a `head` only.
+    generator; it brings no classes, and hears with a `head` only. openSMILE's licence
+    allows non-commercial use only.
     """
 
     name: ClassVar[str] = "egemaps"

@@ -1,0 +1,85 @@
+"""What a workspace has for the arms: judged clips, with the embeddings that heads learn from."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emoforge.errors import ConfigError
+from emoforge.label import Scheme
+from emoforge.selection import Judge, Pool, load_material, load_pool
+from emoforge.selection.arms import Trial
+from emoforge.workspace import Workspace
+
+
+def load_trial(
+    workspace: Workspace,
+    judge: Judge,
+    encoder: Judge,
+    gates: str,
+    scheme: Scheme,
+    splits: Collection[str],
+) -> Trial:
+    """Candidates, and recordings of `splits`, dev and test, that both have heard.
+
+    judge: what the selector sees; encoder: whose embeddings heads learn from.
+    """
+    if "test" in splits:
+        raise ConfigError(
+            "the workspace's candidates are made from the test split too, so that no speaker is "
+            "left to test on; augment with splits=[train] into a new workspace"
+        )
+    material = load_material(workspace, judge, gates, scheme, splits)
+    real = load_pool(workspace, judge, gates, scheme, generated=False)
+    candidates, learnt = _embedded(workspace, judge, encoder, material.candidates)
+    train, known = _embedded(workspace, judge, encoder, material.train)
+    test, heard = _embedded(workspace, judge, encoder, real.take(real.splits == "test"))
+    return Trial(
+        replace(material, candidates=candidates, train=train),
+        known,
+        learnt,
+        replace(test, embeddings=heard),
+    )
+
+
+def _embedded(
+    workspace: Workspace, judge: Judge, encoder: Judge, pool: Pool
+) -> tuple[Pool, npt.NDArray[np.float32]]:
+    """Those clips that the encoder could encode, and their embeddings [n, parts, width]."""
+    if encoder.encoder == judge.encoder:
+        return pool, pool.embeddings
+    encoded = {row.clip for row in workspace.encodings(encoder.encoder, pool.ids)}
+    own = pool.take(np.array([clip in encoded for clip in pool.ids], bool))
+    return own, workspace.embeddings(encoder.encoder, own.ids)
+
+
+def taught(judge: Judge) -> Mapping[str, int] | None:
+    """Clips of each corpus that a judge's weights and its head were trained on.
+
+    Empty where nothing was trained; None where the files do not say.
+    """
+    files = [path for path in (judge.place, Path(judge.head) if judge.head else None) if path]
+    found: dict[str, int] = {}
+    for path in files:
+        corpora = _about(path).get("corpora")
+        if not isinstance(corpora, dict):
+            return None
+        found |= corpora
+    return found
+
+
+def _about(weights: Path) -> Mapping[str, Any]:
+    """What emoforge notes in the header of weights that it trains."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, "np") as file:
+            header: dict[str, str] = file.metadata() or {}
+        about = json.loads(header.get("head") or header["judge"])["about"]
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return {}
+    return about if isinstance(about, dict) else {}
