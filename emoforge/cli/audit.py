@@ -320,12 +320,9 @@ def _print_fairness(found: "FairnessReport") -> None:
         typer.echo(f"left out {name}: {reason}")
     if found.silhouette is not None:
         typer.echo(f"silhouette of the groups: {found.silhouette:.2f}")
-    if found.kept:
-        gap = found.kept
-        typer.echo(
-            f"Keep rate gap: {gap.value:.2f} {interval(gap.interval)}, highest for {gap.highest}, "
-            f"lowest for {gap.lowest}"
-        )
+    if gap := found.kept:
+        between = f": highest for {gap.highest}, lowest for {gap.lowest}" if gap.value else ""
+        typer.echo(f"Keep rate gap {gap.value:.2f} {interval(gap.interval)}{between}")
     titles = {"recall": "Recall gap", "parity": "Demographic parity gap"}
     for metric, title in titles.items():
         rows = [

@@ -16,6 +16,7 @@ from emoforge.selection.arms import (
     Trial,
     compare,
     estimate,
+    judge_alone,
     own_budget,
     run_cell,
     sign_flip,
@@ -56,7 +57,7 @@ def evaluated(
 ) -> Summary:
     design = Design.of(TopK(**how), [0.5], RECIPE)
     cells = [run_cell(given, design, n, seed) for n in sizes for seed in range(draws)]
-    return summarise(cells, own_budget(design.selector))
+    return summarise(cells, own_budget(design.selector), judge_alone(given))
 
 
 def differences(summary: Summary) -> dict[tuple[str, str], Any]:
@@ -64,7 +65,8 @@ def differences(summary: Summary) -> dict[tuple[str, str], Any]:
 
 
 def test_a_judge_that_knows_the_truth_beats_chance() -> None:
-    summary = evaluated(trial())
+    given = trial()
+    summary = evaluated(given)
     found = differences(summary)
     assert found["selected", "random"].uar.value > 0.1
     assert found["selected", "random"].uar.low > 0
@@ -72,6 +74,11 @@ def test_a_judge_that_knows_the_truth_beats_chance() -> None:
     assert found["selected", "real"].uar.low > 0
     assert found["all", "real"].uar.value < found["selected", "real"].uar.value
     assert summary.verdict.startswith("Selection helped: ")
+    right = given.test.probabilities.argmax(1) == given.test.emotions
+    counts = judge_alone(given)
+    assert counts.shape == (8, CLASSES, CLASSES)
+    assert counts.trace(axis1=1, axis2=2).sum() == right.sum()
+    assert summary.judge_uar == estimate(counts[None, None], uar)
     assert summary.verdict.endswith("more than random ones at n = 2, 4.")
     assert "better than with real clips only" in summary.verdict
 
@@ -150,7 +157,7 @@ def test_cells_are_the_same_again_and_survive_json(selector: TopK | Bootstrap) -
 def test_budgets_without_more_to_keep_are_said_to_be_exhausted() -> None:
     given = trial(candidates=120)
     design = Design.of(TopK(), [2.0, 4.0, 8.0], RECIPE)
-    summary = summarise([run_cell(given, design, None, 0)], 1.0)
+    summary = summarise([run_cell(given, design, None, 0)], 1.0, judge_alone(given))
     assert (None, 8.0) in summary.exhausted
     shown = {s.budget for s in summary.scores if s.arm == "selected"}
     assert 1.0 in shown

@@ -18,7 +18,7 @@ from emoforge.errors import ConfigError, WorkspaceError
 from emoforge.label import scheme as scheme_named
 from emoforge.progress import Progress
 from emoforge.selection import Judge, Selector
-from emoforge.selection.arms import Design, Summary, Trial, own_budget, summarise
+from emoforge.selection.arms import Design, Summary, Trial, judge_alone, own_budget, summarise
 from emoforge.selection.judges import HeadRecipe
 from emoforge.workspace import Workspace
 
@@ -96,6 +96,10 @@ class Evaluation:
             ]
             table.add_row(*map(Text, cells))
         console.print(table)
+        alone = self.summary.judge_uar
+        console.print(
+            f"\nThe judge itself: UAR {alone.value:.3f} [{alone.low:.3f}, {alone.high:.3f}]"
+        )
         console.print(f"\n{self.summary.verdict}")
         for caution in self.about["cautions"]:
             console.print(caution)
@@ -168,7 +172,8 @@ def evaluate_arms(config: ArmsConfig, progress: Progress | None = None) -> Evalu
         "cautions": list(_cautions(trial, judge, encoder)),
     }
     page = out / "arms.html"
-    evaluation = Evaluation(about, summarise(cells, own_budget(selector)), str(page))
+    summary = summarise(cells, own_budget(selector), judge_alone(trial))
+    evaluation = Evaluation(about, summary, str(page))
     plain = evaluation.to_dict()
     _write(page, render(plain, datetime.now(UTC)))
     _write(out / "arms.json", json.dumps(plain, ensure_ascii=False, indent=1) + "\n")

@@ -10,9 +10,8 @@ import numpy.typing as npt
 from emoforge.component import rng_for
 from emoforge.errors import ConfigError
 from emoforge.selection.arms.trial import Trial, voices
-from emoforge.selection.judges import HeadRecipe
-from emoforge.selection.judges.metrics import confusion
-from emoforge.selection.pool import Mask
+from emoforge.selection.judges import HeadRecipe, confusion
+from emoforge.selection.pool import Mask, Pool
 from emoforge.selection.selectors import Bootstrap, Policy, Selector
 
 Arm = Literal["real", "random", "selected", "all"]
@@ -116,19 +115,13 @@ def run_cell(trial: Trial, design: Design, n: int | None, seed: int) -> Cell:
     usable = np.isin(pool.emotions, few.emotions)
     lots = rng_for("arms", "random", seed).permutation(len(pool))
     test = few.test.take(np.isin(few.test.emotions, few.emotions))
-    names, speakers = np.unique(voices(test), return_inverse=True)
     heard: dict[bytes, Counts] = {}
 
     def tested(arm: Arm, budget: float | None, added: Mask) -> Result:
         key = added.tobytes()
         if key not in heard:  # the same clips teach the same
             predicted = _learnt(few, added, design.recipe, seed, test.embeddings)
-            heard[key] = np.stack(
-                [
-                    confusion(test.emotions[mine], predicted[mine], classes)
-                    for mine in np.arange(len(names))[:, None] == speakers
-                ]
-            )
+            heard[key] = _by_speaker(test, predicted, classes)
         return Result(arm, budget, pool.take(added).counts(classes).tolist(), heard[key])
 
     results = [tested("real", None, np.zeros(len(pool), bool))]
@@ -140,6 +133,26 @@ def run_cell(trial: Trial, design: Design, n: int | None, seed: int) -> Cell:
         results += [tested("random", budget, drawn), tested("selected", budget, kept)]
     results.append(tested("all", None, usable))
     return Cell(n, seed, material.train.counts(classes).tolist(), results)
+
+
+def judge_alone(trial: Trial) -> Counts:
+    """What the judge itself hears in the test clips, [speakers, true, heard].
+
+    It learnt from other speech than the arms; what it selects hands its knowledge on.
+    """
+    test = trial.test.take(np.isin(trial.test.emotions, trial.emotions))
+    heard = np.asarray(test.probabilities.argmax(1))
+    return _by_speaker(test, heard, len(trial.material.scheme.classes))
+
+
+def _by_speaker(test: Pool, heard: npt.NDArray[np.int64], classes: int) -> Counts:
+    names, speakers = np.unique(voices(test), return_inverse=True)
+    return np.stack(
+        [
+            confusion(test.emotions[mine], heard[mine], classes)
+            for mine in np.arange(len(names))[:, None] == speakers
+        ]
+    )
 
 
 def _learnt(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emoforge.selection.arms.cell import Counts
-from emoforge.selection.judges.metrics import Metric
+from emoforge.selection.judges import Metric
 
 RESAMPLES = 2000
 _EXACT = 14

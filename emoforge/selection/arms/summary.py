@@ -9,7 +9,7 @@ import numpy as np
 
 from emoforge.selection.arms.cell import Arm, Cell, Counts, Result
 from emoforge.selection.arms.statistics import Difference, Estimate, compare, estimate, least_p
-from emoforge.selection.judges.metrics import macro_f1, uar
+from emoforge.selection.judges import macro_f1, uar
 
 _ALPHA = 0.05
 AGAINST: tuple[tuple[Arm, Arm], ...] = (
@@ -52,6 +52,7 @@ class Comparison:
 class Summary:
     """budget: the selector's own; overall: at this budget, the mean over all n.
 
+    judge_uar: what the judge hears of the test clips by itself (`judge_alone`).
     exhausted: (n, budget) at which the selector keeps no more than at a smaller budget; these
     have no scores.
     """
@@ -60,6 +61,7 @@ class Summary:
     draws: int
     speakers: int
     clips: int
+    judge_uar: Estimate
     scores: Sequence[Score]
     comparisons: Sequence[Comparison]
     overall: Sequence[Comparison]
@@ -72,10 +74,10 @@ class Summary:
         return dataclasses.asdict(self)
 
 
-def summarise(cells: Sequence[Cell], budget: float) -> Summary:
+def summarise(cells: Sequence[Cell], budget: float, alone: Counts) -> Summary:
     """Scores, differences and verdict of cells, every n with the same seeds.
 
-    budget: the selector's own.
+    budget: the selector's own. alone: what the judge itself hears, of `judge_alone`.
     """
     sizes = list(dict.fromkeys(cell.n for cell in cells))
     by_size = {n: sorted((c for c in cells if c.n == n), key=lambda c: c.seed) for n in sizes}
@@ -111,6 +113,7 @@ def summarise(cells: Sequence[Cell], budget: float) -> Summary:
         len(by_size[sizes[0]]),
         len(people),
         int(people.sum()),
+        estimate(alone[None, None], uar),
         scores,
         comparisons,
         overall,

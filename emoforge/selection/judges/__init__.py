@@ -6,6 +6,7 @@ from emoforge.selection.judges.card_place import SHIPPED, card_of, card_path
 from emoforge.selection.judges.embedded import EmbeddedJudge
 from emoforge.selection.judges.files import chosen_scheme, score_files, score_items
 from emoforge.selection.judges.judge import MEMBER, Encoding, Judge, Scores
+from emoforge.selection.judges.metrics import Metric, confusion, macro_f1, uar
 from emoforge.selection.judges.recipe import HeadRecipe, Recipe
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ __all__ = [
     "HeadRecipe",
     "Heads",
     "Judge",
+    "Metric",
     "Recipe",
     "Scores",
     "card_of",
     "card_path",
     "chosen_scheme",
+    "confusion",
     "evaluate_judge",
     "fit_head",
+    "macro_f1",
     "measured_card",
     "read_card",
     "save_card",
@@ -38,6 +42,7 @@ __all__ = [
     "score_items",
     "train_heads",
     "train_judge",
+    "uar",
     "write_card",
 ]
 

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from emoforge.component import create
 from emoforge.errors import ConfigError
-from emoforge.selection.judges import HeadRecipe
-from emoforge.selection.judges.metrics import confusion, macro_f1, uar
+from emoforge.selection.judges import HeadRecipe, confusion, macro_f1, uar
 from emoforge.selection.pool import Mask, Material, Pool
 from emoforge.selection.selectors.policies import TopK
 from emoforge.selection.selectors.policy import WORDS, Policy, Support
