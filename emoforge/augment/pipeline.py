@@ -10,6 +10,7 @@ from platform import python_version
 from typing import Any
 
 from emoforge.augment.assess import gate_candidates, judge_clips, select_candidates
+from emoforge.augment.auditing import guarantee
 from emoforge.augment.corpora import read_corpus
 from emoforge.augment.export import Exported, Exporter
 from emoforge.augment.generate import generate
@@ -112,6 +113,8 @@ def augment(
             workspace, parts.selector, scheme, parts.judge, parts.gates, config.splits, config.seed
         )
         workspace.finish_run(run, selection)
+        if workspace.audits(selection):
+            guarantee(workspace)  # what people proved of this very selection holds on
         inspection = inspect_workspace(workspace)
         outputs = _outputs(workspace, config, parts, inspection, progress)
         return Summary(

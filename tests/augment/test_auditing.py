@@ -320,3 +320,21 @@ def test_where_there_is_nothing_to_audit(tmp_path: Path, command: str) -> None:
     build(tmp_path / "empty", recordings, keep_any=False).close()
     done = CliRunner().invoke(app, ["audit", command, str(tmp_path / "empty")])
     assert "keeps no candidate" in str(done.exception)
+
+
+def test_what_is_proven_holds_on_when_the_run_is_made_again(tmp_path: Path) -> None:
+    again = ("augment", "generators=[signal]")
+    again += (f"workspace={tmp_path / 'w'}", "seed=7")
+    before = answer(*again)["total"]["kept"]
+    assert before > 8
+    emoforge("audit", "sample", tmp_path / "w", tmp_path / "s", "--alpha", 0.4, "--size", before)
+    with Workspace.open(tmp_path / "w") as workspace:
+        labels = {clip.id: clip.emotion for clip in workspace.clips()}
+        filled = fill(tmp_path / "s" / "audit.csv", workspace, labels)
+    emoforge("audit", "votes", tmp_path / "w", filled)
+    proven = answer("audit", "guarantee", tmp_path / "w")
+    assert proven["state"] == "certified"
+    assert answer(*again)["audited"]["strata"] == proven["strata"]
+    page = (tmp_path / "w" / "report.html").read_text(encoding="utf-8")
+    assert "At most 40.0" in page
+    assert "of what is kept is wrong, with confidence 95.0" in page

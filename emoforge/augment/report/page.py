@@ -31,6 +31,7 @@ _SECTIONS = {
     "funnel": "The funnel",
     "listen": "Listen",
     "reasons": "Why not",
+    "rounds": "Rounds",
     "judge": "The judge",
     "scores": "Scores",
     "confusion": "Confusion",
@@ -85,6 +86,10 @@ def render(workspace: Workspace, now: datetime) -> str:
     # The stored location has no password in it; the configuration may.
     config = {**run["config"], "workspace": workspace.location} if run else {}
     selection = workspace.selection_config(basis.selection) or {}
+    threshold = selection.get("selector", {}).get("threshold")
+    # An audited selection is made from another one, which had the rounds.
+    chosen = selection.get("audit", {}).get("of", basis.selection)
+    rounds = [log for _, log, _ in workspace.rounds(chosen)]
     judge_card = _judge_card(inspection)
     corpora = sorted({part.corpus for part in inspection.recordings})
     pages = environment(Path(__file__).parent)
@@ -95,7 +100,8 @@ def render(workspace: Workspace, now: datetime) -> str:
         name=_name(workspace.location),
         location=workspace.location,
         now=date(now),
-        sections=_SECTIONS,
+        sections={id: title for id, title in _SECTIONS.items() if id != "rounds" or rounds},
+        rounds=rounds,
         replay=partial(replay_command, workspace.location, config.get("audio_root")),
         longest_s=LONGEST_S,
         inspection=inspection,
@@ -109,7 +115,7 @@ def render(workspace: Workspace, now: datetime) -> str:
         reasons=_reasons(inspection),
         kept_seconds=workspace.kept_seconds(basis.selection),
         evidence=gather(workspace, basis.judge, basis.selection, scheme) if scheme else None,
-        threshold=selection.get("selector", {}).get("threshold"),
+        threshold=threshold,
         cards=cards(workspace, basis, scheme) if scheme else [],
         card=qualification(judge_card, basis.scheme, corpora) if judge_card else None,
         judge_page=JUDGE_PAGE,

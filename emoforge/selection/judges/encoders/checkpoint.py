@@ -134,7 +134,7 @@ def replica(
     Raises RequirementError if the weights are not those that config.json describes.
     """
     whole = Tensors({k: v for k, v in state.items() if isinstance(v, Tensor)}, where)
-    prefixes = (prefix for prefix in _PREFIXES[config["model_type"]] if whole.under(prefix))
+    prefixes = (prefix for prefix in _PREFIXES[config["model_type"]] if whole.under(prefix).any())
     prefix = next(prefixes, "")
     encoder = whole.under(prefix) if prefix else whole
     shape = shape_of(config, where)

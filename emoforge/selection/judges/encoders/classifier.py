@@ -18,8 +18,8 @@ class Classifier:
     may come first. The custom one of older checkpoints (mean, `classifier.dense`, tanh,
     `classifier.out_proj` or `classifier.output`) has its tanh after it.
 
-    states: numbers of the states that it takes, see `Network.states`: the last, or a weighted sum of
-        `hidden_states`.
+    states: numbers of the states that it takes, see `Network.states`: the last, or all
+        `hidden_states` in a weighted sum.
     """
 
     def __init__(

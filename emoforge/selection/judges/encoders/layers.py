@@ -35,38 +35,37 @@ _BLAS_FRAMES = 200
 """Shorter clips attend faster in PyTorch's own attention than by oneDNN, head by head."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Tensors:
-    """Tensors of a checkpoint by name, as float32; a missing one is an error for the user."""
+    """Tensors of a checkpoint whose names begin with `prefix`, by the rest of their names."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], where: str) -> None:
-        self._tensors, self._where = tensors, where
+    tensors: Mapping[str, Tensor]
+    where: str
+    prefix: str = ""
 
     def __contains__(self, name: str) -> bool:
-        return name in self._tensors
-
-    def __bool__(self) -> bool:
-        return bool(self._tensors)
+        return self.prefix + name in self.tensors
 
     def __call__(self, name: str) -> Tensor:
-        """Raises RequirementError if it is absent."""
-        if name not in self._tensors:
+        """The tensor as float32; raises RequirementError if it is absent."""
+        if name not in self:
             raise RequirementError(
-                f"{self._where}: the weights have no '{name}', so they are not those of the model "
-                "that config.json describes; fetch both again"
+                f"{self.where}: the weights have no '{self.prefix}{name}', so they are not those "
+                "of the model that config.json describes; fetch both again"
             )
-        return self._tensors[name].detach().float()
+        return self.tensors[self.prefix + name].detach().float()
 
     def maybe(self, name: str) -> Tensor | None:
         """None if it is absent."""
         return self(name) if name in self else None
 
-    def under(self, prefix: str) -> "Tensors":
-        """Those whose names begin with `prefix.`, without it."""
-        dotted = f"{prefix}."
-        inner = {
-            k.removeprefix(dotted): v for k, v in self._tensors.items() if k.startswith(dotted)
-        }
-        return Tensors(inner, f"{self._where}: {prefix}")
+    def under(self, name: str) -> "Tensors":
+        """Those whose names begin with `name.`."""
+        return Tensors(self.tensors, self.where, f"{self.prefix}{name}.")
+
+    def any(self) -> bool:
+        """Whether there is one."""
+        return any(name.startswith(self.prefix) for name in self.tensors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,11 @@ class Place:
             and not self.compiled
             and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         )
+
+    @property
+    def pads(self) -> bool:
+        """Whether attention is quicker over all clips at once, padded, than clip by clip."""
+        return self.device.type != "cpu"
 
     def put(self, tensor: Tensor) -> Tensor:
         """A tensor of weights, there."""
@@ -186,16 +190,15 @@ class Convolution:
 class Layout:
     """Where each clip's frames are among the packed ones; lengths: frames of each clip."""
 
-    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+    def __init__(self, lengths: Sequence[int], place: Place) -> None:
         self.lengths, self.longest = tuple(lengths), max(lengths)
         self.spans = [slice(a, b) for a, b in pairwise(accumulate(lengths, initial=0))]
-        # A GPU is quicker at all clips at once, padded and masked; a processor, clip by clip.
-        self.padded = device.type != "cpu" and len(lengths) > 1
+        self.padded = place.pads and len(lengths) > 1
         if self.padded:
             sizes = torch.tensor(lengths)
             inside = torch.arange(self.longest) < sizes[:, None]
-            self._places = inside.flatten().nonzero()[:, 0].to(device)
-            self.mask = inside.to(device)[:, None, None]
+            self._places = inside.flatten().nonzero()[:, 0].to(place.device)
+            self.mask = inside.to(place.device)[:, None, None]
 
     def pad(self, packed: Tensor) -> Tensor:
         """[n, …] to [clips, longest, …], zero where a clip has ended."""

@@ -142,7 +142,7 @@ class Wav2Vec2:
     def states(self, clips: Sequence[Tensor]) -> Iterator[Tensor]:
         """Packed hidden states [frames, width] of waveforms [n]: see `Network`."""
         features = [self._front(clip) for clip in clips]
-        layout = Layout([len(own) for own in features], self._place.device)
+        layout = Layout([len(own) for own in features], self._place)
         hidden = torch.cat(features)
         if self._projection_norm:
             hidden = self._projection_norm(hidden)
@@ -251,7 +251,7 @@ def _unnormed(tensors: Tensors) -> Tensor:
     names = ("original0", "original1") if new else ("weight_g", "weight_v")
     middle = "conv.parametrizations.weight" if new else "conv"
     length, direction = (tensors(f"{middle}.{name}") for name in names)
-    size: Tensor = direction.norm(dim=(0, 1), keepdim=True)  # type: ignore[no-untyped-call]
+    size: Tensor = direction.norm(dim=(0, 1), keepdim=True)
     # One length for each place of the kernel (dim=2).
     return length * direction / size
 

@@ -92,7 +92,7 @@ class Whisper:
 
         Each clip has all `max_source_positions` rows.
         """
-        layout = Layout([self._shape.max_source_positions] * len(clips), self._place.device)
+        layout = Layout([self._shape.max_source_positions] * len(clips), self._place)
         hidden = torch.cat([self._embedded(clip) for clip in clips])
         yield hidden
         for layer in self._layers[:-1]:
