@@ -99,7 +99,7 @@ def test_an_evaluation_goes_on_where_it_was_stopped(workspace: str, tmp_path: Pa
 
 def test_selectors_and_encoders_can_be_others(workspace: str, tmp_path: Path) -> None:
     own = evaluate(workspace, tmp_path / "own", "n=[all]", "budgets=[1]")
-    other = evaluate(workspace, tmp_path / "b", "n=[all]", "budgets=[1]", "selector.name=bootstrap")
+    other = evaluate(workspace, tmp_path / "b", "n=[all]", "budgets=[1]", "selector=bootstrap")
     assert other["selector"]["name"] == "bootstrap"
     pytest.importorskip("opensmile")
     measured = evaluate(workspace, tmp_path / "e", "n=[all]", "budgets=[1]", "encoder=egemaps")
