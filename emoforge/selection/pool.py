@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emoforge.errors import ConfigError
-from emoforge.label import Scheme
+from emoforge.label import Label, Scheme
 from emoforge.selection.judges import MEMBER, Judge
 from emoforge.workspace import Judged, Workspace
 
@@ -115,9 +115,11 @@ def _pool(workspace: Workspace, encoder: str, scheme: Scheme, rows: Iterable[Jud
     ids: list[str] = []
     targets, heard, members = array("f"), array("f"), array("f")
     known: list[list[str]] = [[], [], [], [], []]
+    projected: dict[Label, Label | None] = {}
     for row in rows:
-        label = row.label.project(scheme)
-        if label is None:
+        if row.label not in projected:
+            projected[row.label] = row.label.project(scheme)
+        if (label := projected[row.label]) is None:
             continue
         if scheme.name not in row.distributions:
             raise ConfigError(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,13 +74,8 @@ class Judging(Database):
 
     def encodings(self, encoder: str, ids: Iterable[str]) -> Iterator[Encoded]:
         """What an encoder made of those of the named clips that it has encoded, in id order."""
-        wanted = sorted(set(ids))
-        query = sa.select(ENCODING).where(ENCODING.c.encoder == encoder).order_by(ENCODING.c.clip)
-        for first in range(0, len(wanted), PAGE):
-            page = query.where(ENCODING.c.clip.in_(wanted[first : first + PAGE]))
-            for row in self.rows(page):
-                flat = np.frombuffer(row.embedding, np.float32)
-                yield Encoded(row.clip, flat.reshape(row.parts, -1), json.loads(row.native))
+        for row in self._encodings(encoder, sorted(set(ids)), ENCODING.c.native):
+            yield Encoded(row.clip, _embedding(row), json.loads(row.native))
 
     def embeddings(self, encoder: str, ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Embeddings [n, parts, width] of clips, `ids` in id order.
@@ -88,21 +84,32 @@ class Judging(Database):
         """
         found = np.empty((0, 1, 1), np.float32)
         place = 0
-        for place, row in enumerate(self.encodings(encoder, ids), start=1):
+        for place, row in enumerate(self._encodings(encoder, ids), start=1):
+            embedding = _embedding(row)
             if place == 1:
-                found = np.empty((len(ids), *row.embedding.shape), np.float32)
-            if row.embedding.shape != found.shape[1:]:
+                found = np.empty((len(ids), *embedding.shape), np.float32)
+            if embedding.shape != found.shape[1:]:
                 raise WorkspaceError(
                     f"{self.location}: the embedding of clip {row.clip} has shape "
-                    f"{row.embedding.shape}, that of the others is {found.shape[1:]}"
+                    f"{embedding.shape}, that of the others is {found.shape[1:]}"
                 )
-            found[place - 1] = row.embedding
+            found[place - 1] = embedding
         if place < len(ids):
             raise WorkspaceError(
                 f"{self.location}: {len(ids) - place} of {len(ids)} clips have no embedding of "
                 f"{encoder}; if those there are of other weights, judge the clips anew"
             )
         return found
+
+    def _encodings(
+        self, encoder: str, ids: Sequence[str], *more: sa.ColumnElement[Any]
+    ) -> Iterator[Any]:
+        """Rows of those of the named clips (in id order) that are there, page by page."""
+        columns = (ENCODING.c.clip, ENCODING.c.parts, ENCODING.c.embedding, *more)
+        query = sa.select(*columns).where(ENCODING.c.encoder == encoder)
+        for first in range(0, len(ids), PAGE):
+            page = query.where(ENCODING.c.clip.in_(ids[first : first + PAGE]))
+            yield from self.rows(page.order_by(ENCODING.c.clip))
 
     def scored_ids(self, judge: str, gates: str) -> list[str]:
         """Ids of the judged recordings, and of the judged candidates past the gates, in order."""
@@ -134,10 +141,8 @@ class Judging(Database):
         )
         for row in self.rows(query):
             clip, generator, corpus, speaker, split, parent, label, heard = row
-            carried = Label.from_dict(json.loads(label))
-            yield Judged(
-                clip, generator, corpus, speaker, split, parent, carried, json.loads(heard)
-            )
+            carried, distributions = _label(label), json.loads(heard)
+            yield Judged(clip, generator, corpus, speaker, split, parent, carried, distributions)
 
     # --- votes -------------------------------------------------------------------------------
 
@@ -207,6 +212,16 @@ class Judging(Database):
             )
             for row in self.rows(query)
         ]
+
+
+@lru_cache(maxsize=4096)
+def _label(text: str) -> Label:
+    """A label from its JSON; a million clips carry few different ones."""
+    return Label.from_dict(json.loads(text))
+
+
+def _embedding(row: Any) -> npt.NDArray[np.float32]:
+    return np.frombuffer(row.embedding, np.float32).reshape(row.parts, -1)
 
 
 def _recording_or_past(gates: str) -> sa.ColumnElement[bool]:

@@ -69,11 +69,14 @@ class Evaluation:
         from rich.text import Text
 
         console = Console(markup=False)
-        table = Table(title="Real test speakers", title_justify="left", box=None, pad_edge=False)
-        for column in ("real a class", "arm", "generated", "UAR", "", "macro-F1", "− real", "p"):
-            table.add_column(
-                column, justify="left" if column in ("arm", "") else "right", no_wrap=True
-            )
+        table = Table(
+            title="Real test speakers, n real training clips a class",
+            title_justify="left",
+            box=None,
+            pad_edge=False,
+        )
+        for column in ("n", "arm", "added", "UAR", "95 %", "macro-F1", "− real", "p"):
+            table.add_column(column, justify="left" if column == "arm" else "right", no_wrap=True)
         own = (None, self.summary.budget)
         gains = {
             (one.n[0], one.arm, one.budget): one.uar
