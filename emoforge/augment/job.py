@@ -13,6 +13,7 @@ from emoforge.component import Generator, create
 from emoforge.errors import ConfigError, nearest
 from emoforge.label import scheme
 from emoforge.selection import Gate, Judge, Selector
+from emoforge.selection.judges import chosen_scheme
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,7 @@ class Parts:
         )
         for part in (*(r.generator for r in recipes), *parts.gates, parts.judge, *parts.exporters):
             part.check_requirements()
-        if scheme(config.scheme).name not in (known := parts.judge.schemes):
-            raise ConfigError(
-                f"scheme={config.scheme}: the judge '{parts.judge.name}' knows "
-                f"{', '.join(sorted(known))} only"
-            )
+        chosen_scheme(parts.judge, scheme(config.scheme).name)
         return parts
 
 

@@ -147,7 +147,7 @@ def test_a_run_over_a_bad_corpus_ends_well(tmp_path: Path) -> None:
         (["gates.duration.lowst=1"], "there is no setting"),
         (["selector.threshold=2"], "threshold=2"),
         (["scheme=basic5"], "did you mean 'basic4'?"),
-        (["scheme=full"], "the judge 'embedded' knows basic4, wide8 only"),
+        (["scheme=full"], "the judge 'embedded' does not know scheme 'full': known: basic4, wide8"),
         (["corpus.columns.emotion=mood"], "mood"),
         (["seed=seven"], "seed"),
         (["splits=[training]"], "did you mean 'train'?"),

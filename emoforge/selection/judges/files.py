@@ -48,7 +48,9 @@ def chosen_scheme(judge: Judge, scheme: str = "") -> str:
             "judge.head=FILE (emoforge judge train recipe=head makes one)"
         )
     if scheme and scheme not in known:
-        raise ConfigError(f"the judge does not know scheme '{scheme}': {nearest(scheme, known)}")
+        raise ConfigError(
+            f"the judge '{judge.name}' does not know scheme '{scheme}': {nearest(scheme, known)}"
+        )
     return scheme or (BASIC4.name if BASIC4.name in known else known[0])
 
 

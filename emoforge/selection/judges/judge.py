@@ -59,7 +59,7 @@ class Judge(Component):
 
     head: weights of a head that was trained on this encoder's embeddings; "" takes the
         classifier that the encoder's own weights bring.
-    card: the judge's report card (JSON); "" looks for `card.json` beside the weights.
+    card: the judge's report card (JSON); "" looks beside the weights, see `card_path`.
     """
 
     head: str = field(default="", metadata=INCIDENTAL, kw_only=True)
