@@ -100,7 +100,7 @@ def render(workspace: Workspace, now: datetime) -> str:
         name=_name(workspace.location),
         location=workspace.location,
         now=date(now),
-        sections={id: title for id, title in _SECTIONS.items() if id != "rounds" or rounds},
+        sections={key: title for key, title in _SECTIONS.items() if key != "rounds" or rounds},
         rounds=rounds,
         replay=partial(replay_command, workspace.location, config.get("audio_root")),
         longest_s=LONGEST_S,

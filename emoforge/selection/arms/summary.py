@@ -178,7 +178,9 @@ def _word(difference: Difference) -> str:
 
 
 def _told(one: Difference) -> str:
-    numbers = f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+    # Adding 0.0 makes a rounded negative zero positive.
+    value, low, high = (round(number, 3) + 0.0 for number in (one.value, one.low, one.high))
+    numbers = f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
     return f"{numbers.replace('-', '−')}, p = {one.p:.2g}"
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from emoforge.errors import AudioError, ConfigError
 from emoforge.selection.judges.encoders.batching import (
-    computing,
     device_list,
     in_batches,
     moved,
@@ -122,11 +121,6 @@ def test_settings_of_torch_are_as_before() -> None:
     before = torch.backends.cudnn.allow_tf32
     in_batches([Worker()], [1], [1], 1)
     assert torch.backends.cudnn.allow_tf32 == before
-    with computing(torch.device("cpu"), "bfloat16"):
-        assert torch.is_inference_mode_enabled()
-        assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == torch.bfloat16
-    assert not torch.is_inference_mode_enabled()
-    assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == torch.float32
 
 
 def test_devices_are_listed_or_refused() -> None:

@@ -202,7 +202,7 @@ def test_all_ways_of_attending_are_the_same(biased: bool, monkeypatch: pytest.Mo
     rng = torch.Generator().manual_seed(0)
     tensors = {
         f"{name}_proj.{part}": torch.randn(*shape, generator=rng) / 8
-        for name in "qkv"
+        for name in ("q", "k", "v", "out")
         for part, shape in (("weight", (64, 64)), ("bias", (64,)))
     }
     relative = torch.randn(4, 300, 300, generator=rng) if biased else None
@@ -370,6 +370,8 @@ def test_segments_of_clips_shorter_and_longer_than_them(base: Path) -> None:
 def test_options_that_exclude_each_other(base: Path) -> None:
     with pytest.raises(ConfigError, match="choose one"):
         HFJudge(model=str(base), layer="all", segments=2)
+    with pytest.raises(ConfigError, match="compile=true works on one device"):
+        HFJudge(model=str(base), device="cpu,cpu", compile=True)
     with pytest.raises(ConfigError, match="segments must be 1 or more"):
         HFJudge(model=str(base), segments=0)
     with pytest.raises(ConfigError, match="batch_s must be 0 or more seconds"):
@@ -391,8 +393,8 @@ def test_a_lower_precision_hears_nearly_the_same(tmp_path: Path) -> None:
 
 def test_what_makes_another_embedding_makes_another_key(base: Path) -> None:
     plain = HFJudge(model=str(base))
-    same = HFJudge(model=f"{base}/", device="cpu,cpu", batch_s=3, compile=True)
-    assert plain.encoder == same.encoder
+    for same in ({"device": "cpu,cpu"}, {"batch_s": 3.0}, {"compile": True}):
+        assert HFJudge(model=f"{base}/", **same).encoder == plain.encoder
     others = [
         HFJudge(model=str(base), layer="all"),
         HFJudge(model=str(base), segments=2),
@@ -539,15 +541,18 @@ def test_what_cannot_be_used_is_one_sentence(
     tmp_path: Path, values: dict[str, Any], message: str
 ) -> None:
     checkpoint(tmp_path, "wav2vec2-base")
+    judge = HFJudge(model=changed(tmp_path, **values))
     with pytest.raises(ConfigError, match=message) as raised:
-        HFJudge(model=changed(tmp_path, **values)).setup()
+        assert judge.native_schemes
+        judge.setup()
     assert "\n" not in str(raised.value)
 
 
-def test_classes_that_fit_no_scheme_do_not_matter_with_a_head(tmp_path: Path) -> None:
+def test_classes_that_fit_no_scheme_leave_the_embedding_for_a_head(tmp_path: Path) -> None:
     checkpoint(tmp_path, "wav2vec2-base")
     folder = changed(tmp_path, id2label={"0": "yes", "1": "no"})
-    [found] = heard(HFJudge(model=folder, head="trained"), CLIPS[5:6])
+    [found] = heard(HFJudge(model=folder), CLIPS[5:6])
+    assert found.embedding.shape == (1, 64)
     assert found.native == {}
 
 

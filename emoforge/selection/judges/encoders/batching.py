@@ -6,7 +6,7 @@ tried clip by clip, so that a bad clip takes no other with it.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from emoforge.errors import AudioError, ConfigError
@@ -18,7 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Precision = Literal["float32", "bfloat16", "float16"]
-"""What an encoder multiplies in; pooling is float32 whatever it is."""
+"""What an encoder computes in; pooling is float32 whatever it is."""
 
 
 def in_batches(
@@ -30,11 +30,11 @@ def in_batches(
 ) -> list[R | AudioError]:
     """Run every item through one of the replicas; results in the order of the items.
 
-    replicas: callables that take a batch and answer one result an item; each is served by a thread
-        of its own, and all draw from the same batches.
-    threads: of the CPU for each replica; None leaves torch's own number.
+    replicas: callables that take a batch and answer one result an item. Several are served by a
+        thread each, and draw from the same batches.
     sizes: an item's length, in whatever `budget` counts. Items of alike length come together,
         the longest first; a batch padded to its longest stays within the budget, or is one item.
+    threads: of the CPU for each replica; None leaves torch's own number.
 
     Out of memory: the batch is halved, and later ones stay below what did not fit. Another
     RuntimeError: its items are tried one by one, and those that fail get an AudioError. Any other
@@ -91,11 +91,17 @@ def in_batches(
             faults.append(error)
 
     with _settings_kept():
-        workers = [threading.Thread(target=guarded, args=(work,)) for work in replicas]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        if len(replicas) == 1:
+            guarded(replicas[0])  # in this thread: PyTorch compiles in no other
+        else:
+            workers = [threading.Thread(target=guarded, args=(work,)) for work in replicas]
+            for worker in workers:
+                worker.start()
+            try:
+                for worker in workers:
+                    worker.join()
+            finally:
+                batches.clear()  # interrupted: no worker begins another
     if faults:
         raise faults[0]
     return [result for result in results if result is not None]
@@ -154,17 +160,6 @@ def device_list(text: str) -> "list[torch.device]":
             ) from error
         found.append(device)
     return found
-
-
-@contextmanager
-def computing(device: "torch.device", precision: Precision) -> Iterator[None]:
-    """Inference in this thread: no gradients, and multiplication in `precision` on the device."""
-    import torch
-
-    lower = precision != "float32"
-    autocast = torch.autocast(device.type, getattr(torch, precision)) if lower else nullcontext()
-    with torch.inference_mode(), autocast:
-        yield
 
 
 @contextmanager

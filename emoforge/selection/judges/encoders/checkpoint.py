@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from emoforge.selection.judges.encoders import wav2vec2, whisper
-from emoforge.selection.judges.encoders.batching import computing, moved
+from emoforge.selection.judges.encoders.batching import moved
 from emoforge.selection.judges.encoders.classifier import Classifier
 from emoforge.selection.judges.encoders.layers import Place, Tensors
 
@@ -71,7 +71,7 @@ class Replica:
     device: torch.device
 
     def __call__(self, clips: Sequence[npt.NDArray[np.float32]]) -> list[Heard]:
-        with computing(self.device, "float32"):
+        with torch.inference_mode():
             rows = [self.network.rows(len(clip)) for clip in clips]
             frames = [self.network.frames(len(clip)) for clip in clips]
             needed = self.wanted | (self.classifier.states if self.classifier else frozenset())

@@ -90,6 +90,11 @@ class HFJudge(Judge):
             raise ConfigError(
                 "layer=all and segments above 1 both give the embedding its parts: choose one"
             )
+        if self.compile and "," in self.device:
+            raise ConfigError(
+                f"compile=true works on one device, got device={self.device}: PyTorch does not "
+                "compile in several threads"
+            )
         if not 0 <= self.batch_s < float("inf"):
             raise ConfigError(f"batch_s must be 0 or more seconds, got {self.batch_s}")
 
@@ -156,18 +161,22 @@ class HFJudge(Judge):
 
     @cached_property
     def _native(self) -> NativeClasses:
-        """Raises ConfigError for classes that emoforge has no scheme for, unless a head hears."""
+        """What the classifier's classes are here; a head may do without, so nothing is raised."""
         try:
-            return native_classes(self._names, str(self.place)) if self._names else NO_CLASSES
+            return self._mapped()
         except ConfigError:
-            if self.head:
-                return NO_CLASSES
-            raise
+            return NO_CLASSES
+
+    def _mapped(self) -> NativeClasses:
+        return native_classes(self._names, str(self.place)) if self._names else NO_CLASSES
 
     @property
     def native_schemes(self) -> tuple[str, ...]:
-        """Those that the classes of config.json cover; none for an encoder or dimensions."""
-        return tuple(self._native.places)
+        """Those that the classes of config.json cover; none for an encoder or dimensions.
+
+        Raises ConfigError for classes without names, or that cover no scheme.
+        """
+        return tuple(self._mapped().places)
 
     @property
     def _wanted(self) -> frozenset[int]:
@@ -255,7 +264,7 @@ class HFJudge(Judge):
         if all(replica.device.type == "cpu" for replica in replicas):
             # Cores that each hear their own batch do not wait for each other.
             cores = torch.get_num_threads()
-            if len(replicas) == 1:
+            if len(replicas) == 1 and not self.compile:
                 replicas = [*replicas] * max(1, min(cores, len(parts)))
             threads = max(1, cores // len(replicas))
             budget = min(budget, -(-sum(sizes) // len(replicas)))

@@ -227,11 +227,12 @@ class Attention:
         # Scaling the queries' weights once saves scaling every query.
         weights[0], full[0] = weights[0] * scale, full[0] * scale
         self.project = Linear(place, torch.cat(weights), torch.cat(full))
+        self.out = Linear.of(place, tensors, "out_proj")
 
     def __call__(
         self, projected: Tensor, layout: Layout, gate: Tensor | None, relative: Tensor | None
     ) -> Tensor:
-        """Queries, keys and values [n, 3 · width] to [n, width].
+        """Queries, keys and values [n, 3 · width] to what `out` takes, [n, width].
 
         gate [n, heads] times relative [heads, longest, longest] is added to the scores.
         """
@@ -273,3 +274,48 @@ class Attention:
                 scores += added[head]
             weights = scores.softmax(1)
             out[:, own] = multiply(weights, values[:, own].t().contiguous(), None, "none", [], "")
+
+
+class TransformerLayer:
+    """Attention and two linear layers, each beside what it is added to.
+
+    stable: normalises what goes into either (large models); else what comes out (base models).
+    gate: of a relative position bias, from frames [n, width] to [n, heads].
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        attention: Attention,
+        norm: Norm,
+        wide: Linear,
+        narrow: Linear,
+        final: Norm,
+        *,
+        stable: bool,
+        gate: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self._attention, self._stable, self._gate = attention, stable, gate
+        self._norm, self._wide, self._narrow, self._final = norm, wide, narrow, final
+        self._before: Callable[[Tensor], tuple[Tensor, Tensor | None]] = self._projected
+        self._after: Callable[[Tensor, Tensor], Tensor] = self._fed
+        if place.compiled:
+            self._before = torch.compile(self._projected, dynamic=True)
+            self._after = torch.compile(self._fed, dynamic=True)
+
+    def __call__(self, hidden: Tensor, layout: Layout, relative: Tensor | None) -> Tensor:
+        """Packed frames [n, width] to the same shape; relative: see `Attention`."""
+        projected, gate = self._before(hidden)
+        return self._after(hidden, self._attention(projected, layout, gate, relative))
+
+    def _projected(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self._stable:
+            hidden = self._norm(hidden)
+        return self._attention.project(hidden), self._gate(hidden) if self._gate else None
+
+    def _fed(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        hidden = hidden + self._attention.out(attended)
+        if self._stable:
+            return hidden + self._narrow(self._wide(self._final(hidden)))
+        hidden = self._norm(hidden)
+        return self._final(hidden + self._narrow(self._wide(hidden)))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emoforge.errors import AudioError, ConfigError
-from emoforge.selection.judges.encoders.batching import computing, device_list, in_batches, moved
+from emoforge.selection.judges.encoders.batching import device_list, in_batches, moved
 from emoforge.selection.judges.encoders.native import NO_CLASSES, NativeClasses, native_classes
 from emoforge.selection.judges.judge import Encoding, unusable
 
@@ -42,7 +42,7 @@ class Replica:
         import torch
 
         waves = [moved(torch.from_numpy(part), self.device) for part in parts]
-        with computing(self.device, "float32"):
+        with torch.inference_mode():
             embeddings, logits = self.network(waves)
             rows = zip(embeddings.cpu().numpy(), logits.cpu().numpy(), strict=True)
             return [Heard(embedding, own) for embedding, own in rows]

@@ -26,6 +26,7 @@ from emoforge.selection.judges.encoders.layers import (
     Norm,
     Place,
     Tensors,
+    TransformerLayer,
     activation,
 )
 
@@ -126,10 +127,25 @@ class Wav2Vec2:
             if shape.model_type == "wavlm"
             else None
         )
+        gated = shape.model_type == "wavlm"
         self._layers = [
-            _Layer(shape, encoder.under(f"layers.{i}"), place)
+            self._layer(encoder.under(f"layers.{i}"), place, gated)
             for i in range(shape.num_hidden_layers)
         ]
+
+    def _layer(self, tensors: Tensors, place: Place, gated: bool) -> TransformerLayer:
+        shape = self._shape
+        heads, attention = shape.num_attention_heads, tensors.under("attention")
+        return TransformerLayer(
+            place,
+            Attention(place, attention, heads),
+            Norm(place, tensors, "layer_norm", shape.layer_norm_eps),
+            Linear.of(place, tensors, "feed_forward.intermediate_dense", shape.hidden_act),
+            Linear.of(place, tensors, "feed_forward.output_dense"),
+            Norm(place, tensors, "final_layer_norm", shape.layer_norm_eps),
+            stable=shape.do_stable_layer_norm,
+            gate=_Gate(attention, heads, place) if gated else None,
+        )
 
     def rows(self, samples: int) -> int:
         """Rows that a clip takes among the packed states: its frames."""
@@ -285,46 +301,6 @@ class _StackedPositions:
             hidden = convolution(hidden)[:length]
             hidden = self._act(functional.layer_norm(hidden, hidden.shape[-1:]))
         return hidden
-
-
-class _Layer:
-    """One transformer layer, normalising after (base models) or before (`stable`: large ones)."""
-
-    def __init__(self, shape: Shape, tensors: Tensors, place: Place) -> None:
-        self._stable = shape.do_stable_layer_norm
-        self._attention = Attention(place, tensors.under("attention"), shape.num_attention_heads)
-        self._out = Linear.of(place, tensors, "attention.out_proj")
-        self._norm = Norm(place, tensors, "layer_norm", shape.layer_norm_eps)
-        self._wide = Linear.of(place, tensors, "feed_forward.intermediate_dense", shape.hidden_act)
-        self._narrow = Linear.of(place, tensors, "feed_forward.output_dense")
-        self._final = Norm(place, tensors, "final_layer_norm", shape.layer_norm_eps)
-        self._gate = (
-            _Gate(tensors.under("attention"), shape.num_attention_heads, place)
-            if shape.model_type == "wavlm"
-            else None
-        )
-        self._before: Callable[[Tensor], Tensor] = self._projected
-        self._after: Callable[[Tensor, Tensor], Tensor] = self._fed
-        if place.compiled:
-            self._before = torch.compile(self._projected, dynamic=True)
-            self._after = torch.compile(self._fed, dynamic=True)
-
-    def __call__(self, hidden: Tensor, layout: Layout, relative: Tensor | None) -> Tensor:
-        gate = None
-        if self._gate:
-            gate = self._gate(self._norm(hidden) if self._stable else hidden)
-        attended = self._attention(self._before(hidden), layout, gate, relative)
-        return self._after(hidden, attended)
-
-    def _projected(self, hidden: Tensor) -> Tensor:
-        return self._attention.project(self._norm(hidden) if self._stable else hidden)
-
-    def _fed(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        hidden = hidden + self._out(attended)
-        if self._stable:
-            return hidden + self._narrow(self._wide(self._final(hidden)))
-        hidden = self._norm(hidden)
-        return self._final(hidden + self._narrow(self._wide(hidden)))
 
 
 class _RelativeBias:

@@ -20,6 +20,7 @@ from emoforge.selection.judges.encoders.layers import (
     Norm,
     Place,
     Tensors,
+    TransformerLayer,
 )
 
 _FFT, _HOP, _RATE = 400, 160, 16000
@@ -75,9 +76,20 @@ class Whisper:
         ]
         self._positions = place.put(tensors("embed_positions.weight"))
         self._layers = [
-            _Layer(shape, tensors.under(f"layers.{i}"), place) for i in range(shape.encoder_layers)
+            self._layer(tensors.under(f"layers.{i}"), place) for i in range(shape.encoder_layers)
         ]
         self._norm = Norm(place, tensors, "layer_norm", 1e-5)
+
+    def _layer(self, tensors: Tensors, place: Place) -> TransformerLayer:
+        return TransformerLayer(
+            place,
+            Attention(place, tensors.under("self_attn"), self._shape.encoder_attention_heads),
+            Norm(place, tensors, "self_attn_layer_norm", 1e-5),
+            Linear.of(place, tensors, "fc1", self._shape.activation_function),
+            Linear.of(place, tensors, "fc2"),
+            Norm(place, tensors, "final_layer_norm", 1e-5),
+            stable=True,
+        )
 
     def rows(self, samples: int) -> int:
         """Rows that a clip takes among the packed states: always all."""
@@ -96,10 +108,10 @@ class Whisper:
         hidden = torch.cat([self._embedded(clip) for clip in clips])
         yield hidden
         for layer in self._layers[:-1]:
-            hidden = layer(hidden, layout)
+            hidden = layer(hidden, layout, None)
             yield hidden
         # Normalised in either of transformers' places for it.
-        last = self._norm(self._layers[-1](hidden, layout))
+        last = self._norm(self._layers[-1](hidden, layout, None))
         yield from (last, last)
 
     def _embedded(self, samples: Tensor) -> Tensor:
@@ -116,23 +128,6 @@ class Whisper:
         power = spectrum.real.square() + spectrum.imag.square()
         mels = (power.t() @ self._bank).clamp_min(1e-10).log10()
         return (torch.maximum(mels, mels.max() - 8) + 4) / 4
-
-
-class _Layer:
-    def __init__(self, shape: Shape, tensors: Tensors, place: Place) -> None:
-        self._attention = Attention(
-            place, tensors.under("self_attn"), shape.encoder_attention_heads
-        )
-        self._out = Linear.of(place, tensors, "self_attn.out_proj")
-        self._norm = Norm(place, tensors, "self_attn_layer_norm", 1e-5)
-        self._final = Norm(place, tensors, "final_layer_norm", 1e-5)
-        self._wide = Linear.of(place, tensors, "fc1", shape.activation_function)
-        self._narrow = Linear.of(place, tensors, "fc2")
-
-    def __call__(self, hidden: Tensor, layout: Layout) -> Tensor:
-        projected = self._attention.project(self._norm(hidden))
-        hidden = hidden + self._out(self._attention(projected, layout, None, None))
-        return hidden + self._narrow(self._wide(self._final(hidden)))
 
 
 def mel_bank(mels: int) -> Tensor:
