@@ -542,9 +542,13 @@ def test_what_cannot_be_used_is_one_sentence(
 ) -> None:
     checkpoint(tmp_path, "wav2vec2-base")
     judge = HFJudge(model=changed(tmp_path, **values))
-    with pytest.raises(ConfigError, match=message) as raised:
+
+    def used() -> None:
         assert judge.native_schemes
         judge.setup()
+
+    with pytest.raises(ConfigError, match=message) as raised:
+        used()
     assert "\n" not in str(raised.value)
 
 
