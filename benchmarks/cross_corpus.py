@@ -44,8 +44,8 @@ from emoforge.selection.judges import (
     train_judge,
 )
 from emoforge.selection.judges.encoders.egemaps import EgemapsJudge
-from emoforge.selection.judges.evaluate import speaker_folds
 from emoforge.selection.judges.metrics import clustered_interval, confusion, uar
+from emoforge.selection.judges.tested import speaker_folds
 
 Floats = npt.NDArray[np.float32]
 Learner = Callable[["Part", "Part"], npt.NDArray[np.int64]]

@@ -1,8 +1,6 @@
 """Gating, judging and selecting what was generated: each reads the workspace and adds rows."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ from emoforge.selection import (
     first_rejection,
     load_material,
 )
+from emoforge.selection.judges import encode_batches
 from emoforge.workspace import Encoded, Made, Scored, Workspace
 
 _BATCH_S = 120.0
@@ -105,12 +104,10 @@ def judge_clips(workspace: Workspace, judge: Judge, gates: str, progress: Progre
             advance(len(encoded))
         batches = [[clip for clip in batch if clip not in known] for batch in batches]
         if batches := [batch for batch in batches if batch]:
-            judge.setup()
-        for names, audios in _decoded(workspace, batches, judge.rate):
-            heard = iter(judge.encode([a for a in audios if not isinstance(a, AudioError)]))
-            answers = [a if isinstance(a, AudioError) else next(heard) for a in audios]
-            _add(workspace, judge, dict(zip(names, answers, strict=True)))
-            advance(len(names))
+            clips_of = (list(workspace.clips(ids=batch)) for batch in batches)
+            for answers in encode_batches(judge, clips_of, Clip.read):
+                _add(workspace, judge, {clip.id: answer for clip, answer in answers})
+                advance(len(answers))
     return judge.key
 
 
@@ -177,27 +174,3 @@ def _like_durations(clips: Iterable[tuple[str, float, bool]]) -> Iterator[list[t
         batch.append((clip, scored))
     if batch:
         yield batch
-
-
-def _decoded(
-    workspace: Workspace, batches: Iterable[Sequence[str]], rate: int
-) -> Iterator[tuple[Sequence[str], list[npt.NDArray[np.float32] | AudioError]]]:
-    """Batches with their audio at `rate`; the next one is decoded while this one is judged."""
-
-    def decode(clip: Clip) -> npt.NDArray[np.float32] | AudioError:
-        try:
-            return clip.read(rate).samples
-        except AudioError as error:
-            return error
-
-    with ThreadPoolExecutor() as pool:
-        ahead: list[tuple[list[str], Iterator[npt.NDArray[np.float32] | AudioError]]] = []
-        waiting = iter(batches)
-        while True:
-            for batch in islice(waiting, 2 - len(ahead)):
-                clips = list(workspace.clips(ids=batch))
-                ahead.append(([clip.id for clip in clips], pool.map(decode, clips)))
-            if not ahead:
-                return
-            names, audios = ahead.pop(0)
-            yield names, list(audios)

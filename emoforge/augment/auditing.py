@@ -237,9 +237,10 @@ def export_votes(workspace: Workspace, out: Path) -> int:
 def guarantee(workspace: Workspace) -> Guarantee:
     """Choose the keep threshold that the votes on the sample prove, and make it the result.
 
-    Tests what was noted when the sample was drawn, on the latest one that has votes. Where
-    something is proven, adds a selection with what is proven only, as the result of a new run; the
-    same votes again change nothing.
+    Tests what was noted when the samples were drawn. Of those that have votes, the latest counts
+    that proves anything (a sample that people have only begun to hear takes nothing back), or else
+    the latest. Where something is proven, adds a selection with what is proven only, as the result
+    of a new run; the same votes again change nothing.
     """
     selected = _Selected.of(workspace)
     votes: dict[str, dict[str, str]] = defaultdict(dict)
@@ -253,36 +254,16 @@ def guarantee(workspace: Workspace) -> Guarantee:
     ]
     if not voted:
         return _unaudited(selected, audits)
-    audit = audits[voted[-1]]
+    # Every one of them takes its δ, so that choosing among them costs nothing more.
+    tested = [(audits[number], _tested(selected, audits[number], votes)) for number in voted]
+    proving = [(audit, found) for audit, found in tested if _proves(found)]
+    audit, found = (proving or tested)[-1]
     alpha, delta = audit.config["alpha"], audit.config["delta"]
     by, among = audit.config["by"], audit.config["among"]
-    strata = selected.strata(by, among)
-    place = {
-        one.candidate: (name, row)
-        for name, members in strata.items()
-        for row, one in enumerate(members)
-    }
-    heard: dict[str, list[int]] = defaultdict(list)
-    wrong: dict[str, list[bool]] = defaultdict(list)
-    drawn = [clip for clip, stratum in audit.sample if stratum != REAL]
-    for clip in drawn:
-        name, row = place[clip]
-        heard[name].append(row)
-        wrong[name].append(is_wrong(votes[clip].values(), selected.emotions[clip], selected.scheme))
-    own = delta / len(strata)
-    found = {
-        name: certify(
-            np.array([one.probability for one in members]),
-            np.array(heard[name], np.int64),
-            np.array(wrong[name], bool),
-            alpha,
-            own,
-        )
-        for name, members in strata.items()
-    }
     thresholds = {name: one.threshold for name, one in found.items()}
-    proven = any(threshold is not None for threshold in thresholds.values())
-    unheard = sum(not votes[clip] for clip in drawn)
+    proven = _proves(found)
+    drawn = [clip for clip, stratum in audit.sample if stratum != REAL]
+    unheard = sum(clip not in votes for clip in drawn)
     confidence = 1 - sum(audits[number].config["delta"] for number in voted)
     facts = {
         "of": selected.key,
@@ -311,7 +292,7 @@ def guarantee(workspace: Workspace) -> Guarantee:
         unheard,
         found,
         {
-            name: votes_at(one.population, alpha, own, one.errors / one.audited)
+            name: votes_at(one.population, alpha, delta / len(found), one.errors / one.audited)
             for name, one in found.items()
             if one.threshold is None
         },
@@ -399,6 +380,40 @@ class _Selected:
                 yield Decision(one.candidate, False, "unproven", sentence, one.probability)
             else:
                 yield one
+
+
+def _tested(
+    selected: _Selected, audit: Audit, votes: Mapping[str, Mapping[str, str]]
+) -> dict[str, Certified]:
+    """What one sample proves of each stratum; a clip without votes is wrong."""
+    strata = selected.strata(audit.config["by"], audit.config["among"])
+    place = {
+        one.candidate: (name, row)
+        for name, members in strata.items()
+        for row, one in enumerate(members)
+    }
+    heard: dict[str, list[int]] = defaultdict(list)
+    wrong: dict[str, list[bool]] = defaultdict(list)
+    for clip, stratum in audit.sample:
+        if stratum != REAL:
+            name, row = place[clip]
+            own = votes.get(clip, {}).values()
+            heard[name].append(row)
+            wrong[name].append(is_wrong(own, selected.emotions[clip], selected.scheme))
+    return {
+        name: certify(
+            np.array([one.probability for one in members]),
+            np.array(heard[name], np.int64),
+            np.array(wrong[name], bool),
+            audit.config["alpha"],
+            audit.config["delta"] / len(strata),
+        )
+        for name, members in strata.items()
+    }
+
+
+def _proves(found: Mapping[str, Certified]) -> bool:
+    return any(one.threshold is not None for one in found.values())
 
 
 def _plan(selected: _Selected, alpha: float, delta: float, by: str, among: str) -> AuditPlan:

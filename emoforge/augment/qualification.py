@@ -9,6 +9,9 @@ from emoforge.errors import EmoforgeError
 from emoforge.selection import Judge
 from emoforge.selection.judges import card_path, read_card
 
+JUDGE_PAGE = "judge-card.html"
+"""Beside a report: the page of the judge's card, so that the link lasts when both move."""
+
 
 @dataclass(frozen=True, slots=True)
 class Qualified:
@@ -37,6 +40,15 @@ def qualified(key: str, options: Mapping[str, Any]) -> Qualified:
         judge = cast(Judge, create("judge", str(own.pop("name", "")), own))
         if judge.key != key:
             return Qualified(key, False, "its weights are not where the run had them")
+    except (EmoforgeError, OSError) as error:
+        return Qualified(key, False, str(error))
+    return qualified_by_card(judge)
+
+
+def qualified_by_card(judge: Judge) -> Qualified:
+    """Look for the report card of a judge."""
+    key = judge.key
+    try:
         place = card_path(judge)
         card = read_card(place) if place else None
         digest = judge.weights

@@ -63,6 +63,11 @@ class Pool:
             self.parents[at],
         )
 
+    @property
+    def voices(self) -> npt.NDArray[np.str_]:
+        """Speakers, told apart between corpora: corpus, tab, speaker."""
+        return np.char.add(np.char.add(self.corpora, "\t"), self.speakers)
+
     def counts(self, classes: int) -> npt.NDArray[np.int64]:
         """Clips of each class, int64 [classes]."""
         return np.bincount(self.emotions, minlength=classes)

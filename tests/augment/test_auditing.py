@@ -15,7 +15,7 @@ from emoforge.audio import read
 from emoforge.augment import audit_leakage, guarantee, inspect_workspace
 from emoforge.cli import app
 from emoforge.component import rng_for
-from emoforge.errors import ConfigError, ExportError, WorkspaceError
+from emoforge.errors import AudioError, ConfigError, ExportError, WorkspaceError
 from emoforge.workspace import REAL, Vote, Workspace
 
 
@@ -178,6 +178,23 @@ def test_the_same_call_draws_the_same_sample_and_another_seed_another(
     assert isinstance(done.exception, ExportError)
 
 
+def test_a_sample_that_cannot_be_written_whole_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    with Workspace.open(folder) as workspace:
+        kept = next(one.candidate for one in workspace.decisions(SELECTION) if one.keep)
+        (clip,) = workspace.clips(ids=[kept])
+    sound = Path(clip.path).read_bytes()
+    Path(clip.path).write_bytes(b"")
+    size = 10_000  # all of them
+    shown = CliRunner().invoke(app, ["audit", "sample", str(folder), str(out), "--size", str(size)])
+    assert isinstance(shown.exception, AudioError)
+    assert list(tmp_path.glob("*s*part")) == []
+    assert not out.exists()
+    Path(clip.path).write_bytes(sound)
+    emoforge("audit", "sample", folder, out, "--size", size)
+    assert (out / "audit.csv").exists()
+
+
 def test_every_candidate_is_as_likely_to_be_drawn(folder: Path) -> None:
     from emoforge.selection.audit import draw
 
@@ -275,6 +292,27 @@ def test_a_second_attempt_costs_confidence(folder: Path, tmp_path: Path) -> None
             [Vote(c, r, heard[c], "now") for c, _ in second.sample for r in ("ben", "carla")]
         )
         assert guarantee(workspace).confidence == pytest.approx(0.9)
+
+
+def test_a_sample_that_nobody_has_heard_out_takes_nothing_back(
+    folder: Path, tmp_path: Path
+) -> None:
+    with Workspace.open(folder) as workspace:
+        heard = truth(workspace)
+    emoforge("audit", "sample", folder, tmp_path / "s0", "--size", 60)
+    with Workspace.open(folder, write=True) as workspace:
+        (first,) = workspace.audits()
+        workspace.add_votes([Vote(clip, "anna", heard[clip], "now") for clip, _ in first.sample])
+        alone = guarantee(workspace)
+    assert (alone.state, alone.confidence) == ("certified", 0.95)
+    emoforge("audit", "sample", folder, tmp_path / "s1", "--size", 60, "--seed", 1)
+    with Workspace.open(folder, write=True) as workspace:
+        second = workspace.audits()[-1]
+        # The samples overlap, so that the second one has votes too.
+        assert {clip for clip, _ in first.sample} & {clip for clip, _ in second.sample}
+        after = guarantee(workspace)
+    assert (after.state, after.kept, after.heard) == ("certified", alone.kept, 60)
+    assert after.confidence == pytest.approx(0.9)
 
 
 def test_bad_rows_are_named_and_the_good_ones_added(folder: Path, tmp_path: Path) -> None:

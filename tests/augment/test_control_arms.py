@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,16 @@ from test_report_browser import ARGUMENTS, CHROMIUM, CONTRASTS, SMALLEST_CONTRAS
 from typer.testing import CliRunner
 
 from emoforge.augment import ArmsConfig, AugmentConfig, augment
+from emoforge.augment.control_arms.cells import run_cells
+from emoforge.augment.control_arms.trial import load_trial
 from emoforge.cli import app
 from emoforge.config import compose
 from emoforge.errors import ConfigError, WorkspaceError
+from emoforge.label import BASIC4
 from emoforge.progress import Progress
+from emoforge.selection import TopK
+from emoforge.selection.arms import Design, Trial
+from emoforge.selection.judges import EmbeddedJudge, HeadRecipe
 from emoforge.workspace import Workspace
 
 SPLITS = {"emodb_03": "train", "emodb_08": "train", "emodb_09": "test", "emodb_10": "test"}
@@ -82,6 +89,9 @@ def test_the_arms_of_a_workspace(workspace: str, tmp_path: Path) -> None:
     assert "2 test speakers cannot give a p below 0.5" in shown["verdict"]
     html = (tmp_path / "out" / "arms.html").read_text("utf-8")
     assert shown["verdict"].partition(":")[0] in html
+    assert shown["qualified"] == {"qualified": True, "reason": ""}
+    assert '<a href="judge-card.html">' in html
+    assert "report card" in (tmp_path / "out" / "judge-card.html").read_text("utf-8")
 
 
 def test_an_evaluation_goes_on_where_it_was_stopped(workspace: str, tmp_path: Path) -> None:
@@ -97,6 +107,25 @@ def test_an_evaluation_goes_on_where_it_was_stopped(workspace: str, tmp_path: Pa
     assert len(file.read_text("utf-8").splitlines()) == 4 + 4
 
 
+def test_cells_of_the_same_clips_with_other_labels_are_made_anew(
+    workspace: str, tmp_path: Path
+) -> None:
+    judge = EmbeddedJudge()
+    with Workspace.open(workspace) as opened:
+        selection = opened.selection_config((opened.last_run() or {})["selection"]) or {}
+        trial = load_trial(opened, judge, judge, selection["gates"], BASIC4, ["train"])
+    design = Design.of(TopK(), [1.0], HeadRecipe())
+    file = tmp_path / "cells.jsonl"
+
+    def kept(given: Trial) -> int:
+        run_cells(given, design, [None], 1, {}, file, 0, Progress(quiet=True))
+        return len(file.read_text("utf-8").splitlines())
+
+    assert [kept(trial), kept(trial)] == [1, 1]
+    turned = replace(trial.test, targets=trial.test.targets[:, ::-1])
+    assert kept(replace(trial, test=turned)) == 2
+
+
 def test_selectors_and_encoders_can_be_others(workspace: str, tmp_path: Path) -> None:
     own = evaluate(workspace, tmp_path / "own", "n=[all]", "budgets=[1]")
     other = evaluate(workspace, tmp_path / "b", "n=[all]", "budgets=[1]", "selector=bootstrap")
@@ -106,6 +135,10 @@ def test_selectors_and_encoders_can_be_others(workspace: str, tmp_path: Path) ->
     assert measured["judge"] == own["judge"]
     assert measured["encoder"].startswith("egemaps-")
     assert measured["taught"]["encoder"] == {}
+    twice = ("judge.name=ensemble", "judge.members=[{name:embedded},{name:embedded}]")
+    fused = evaluate(workspace, tmp_path / "f", "n=[all]", "budgets=[1]", *twice)
+    assert fused["taught"]["judge"] == own["taught"]["judge"]
+    assert fused["qualified"]["reason"].startswith("it has no report card")
     assert [s["added"] for s in measured["scores"]] == [s["added"] for s in own["scores"]]
     assert measured["scores"][0]["uar"] != own["scores"][0]["uar"]
 

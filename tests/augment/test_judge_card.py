@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from test_report_browser import CONTRASTS, SMALLEST_CONTRAST, browser, opened
 from typer.testing import CliRunner
@@ -13,8 +14,17 @@ from emoforge.augment import AugmentConfig, JudgeCard, augment, card_judge, insp
 from emoforge.cli import app
 from emoforge.config import compose
 from emoforge.errors import ConfigError
+from emoforge.label import BASIC4
 from emoforge.progress import Progress
-from emoforge.selection.judges import EmbeddedJudge, card_path, read_card, save_card
+from emoforge.selection.judges import (
+    EmbeddedJudge,
+    HeadRecipe,
+    Heads,
+    card_path,
+    fit_head,
+    read_card,
+    save_card,
+)
 from emoforge.selection.judges.card import SECTIONS, page
 from emoforge.workspace import Vote, Workspace
 
@@ -102,6 +112,19 @@ def test_without_a_workspace_machines_are_not_measured(few: Path, tmp_path: Path
     assert card["source_probe"] is None
     assert card["votes"] is None
     assert card["digest"] == EmbeddedJudge().weights
+
+
+def test_what_the_encoder_learned_is_familiar_to_a_head_too(few: Path, tmp_path: Path) -> None:
+    embeddings = np.random.default_rng(0).normal(size=(8, 1, 192)).astype(np.float32)
+    targets = np.eye(4, dtype=np.float32)[np.arange(8) % 4]
+    head = fit_head(embeddings, targets, BASIC4, HeadRecipe())
+    file = tmp_path / "head.safetensors"
+    about = {"corpora": {"other": 8}}
+    Heads(EmbeddedJudge().encoder, {"basic4": head}, HeadRecipe(), about).save(file)
+    card = measured(few, "corpus.name=emodb", f"judge.head={file}")
+    assert card["measured"]["familiar"] == ["emodb"]
+    assert card["measured"]["training_known"] is True
+    assert card["trained"] == about
 
 
 def test_the_shipped_card_is_not_overwritten_by_accident(few: Path) -> None:

@@ -13,7 +13,17 @@ import pytest
 from emoforge.workspace import Workspace
 
 KILLS = 10
-TABLES = ("clip", "planned", "plan", "outcome", "verdict", "score", "selection", "decision")
+TABLES = (
+    "clip",
+    "planned",
+    "plan",
+    "outcome",
+    "verdict",
+    "encoding",
+    "score",
+    "selection",
+    "decision",
+)
 
 
 def command(manifest: Path, workspace: Path) -> list[str]:

@@ -27,7 +27,7 @@ GATES = [create("gate", "finite")]
 
 @dataclass(frozen=True)
 class BandJudge(FakeJudge):
-    """Its embedding is the loudness of twelve bands, with some noise."""
+    """Its embedding is the loudness of eight bands, with some noise."""
 
     name: ClassVar[str] = "bands"
 
@@ -109,3 +109,30 @@ def test_an_interrupted_selection_goes_on_after_its_last_round(
                 select(workspace)
         assert written == list(range(len(rounds)))
         assert outcome(workspace, select(workspace)) == (decisions, rounds)
+
+
+@dataclass(frozen=True)
+class FaultyJudge(BandJudge):
+    """Of the second clip of a batch it makes what is no number."""
+
+    name: ClassVar[str] = "faulty"
+
+    def encode(self, audios: Sequence[np.ndarray]) -> list[Any]:
+        heard = super().encode(audios)
+        heard[1].embedding[0, 3] = np.nan
+        return heard
+
+
+def test_an_embedding_that_is_not_finite_fails_alone(tmp_path: Path) -> None:
+    gates = [gate for gate in GATES if isinstance(gate, Gate)]
+    with prepared(tmp_path / "w") as workspace:
+        key = gate_candidates(workspace, gates, QUIET)
+        judge = FaultyJudge()
+        judge_clips(workspace, judge, key, QUIET)
+        rows = [row for row in workspace.table_rows("score") if row["judge"] == judge.key]
+        errors = [row["error"] for row in rows if row["error"]]
+        assert 0 < len(errors) < len(rows) == 72
+        assert set(errors) == {"the encoder's answer is not finite (NaN or infinite)"}
+        sound = workspace.embeddings(judge.encoder, workspace.scored_ids(judge.key, key))
+        assert len(sound) == len(rows) - len(errors)
+        assert np.isfinite(sound).all()

@@ -71,6 +71,16 @@ def test_every_kind_of_head_learns_and_repeats_itself(name: str) -> None:
     assert before[1] == torch.get_num_threads()
 
 
+def test_training_on_the_processor_leaves_the_gpus_seeds_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    embeddings, targets = separable()
+    fit_head(embeddings, targets, BASIC4, HeadRecipe(hidden=8, steps=2), seed=3)
+    assert seeded == []
+
+
 def test_a_linear_head_has_one_optimum() -> None:
     embeddings, targets = separable()
     one, other = (fit_head(embeddings, targets, BASIC4, HeadRecipe(), seed=s) for s in (0, 1))

@@ -1,5 +1,6 @@
 """Running the cells of an evaluation: in processes, each kept as a line of a file when done."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,6 +9,8 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from emoforge.component import digest
 from emoforge.errors import ConfigError
@@ -34,15 +37,14 @@ def run_cells(
 ) -> list[Cell]:
     """The cells of all sizes and seeds, those that `file` (JSON lines) has read from there.
 
-    basis: what the trial's arrays depend on beside the clips, as plain JSON values.
+    basis: what the trial's arrays come from, as plain JSON values.
     jobs: processes; None: one a core; 0: all in this process.
     """
     key = digest(
         _VERSION,
         basis,
         [design.selector.signature(), list(design.budgets), repr(design.recipe)],
-        [list(pool.ids) for pool in (trial.material.candidates, trial.material.train)],
-        [list(pool.ids) for pool in (trial.material.dev, trial.test)],
+        _content(trial),
     )
     wanted: list[Place] = list(product(sizes, range(seeds)))
     cells = {(cell.n, cell.seed): cell for cell in _done(file, key)}
@@ -57,6 +59,21 @@ def run_cells(
                 raise ConfigError(f"{file}: cannot be written ({error.strerror})") from error
             advance(1)
     return [cells[place] for place in wanted]
+
+
+def _content(trial: Trial) -> str:
+    """Digest of all that is learnt from and tested on: the same clips may get other labels."""
+    own, found = trial.material, hashlib.blake2b(digest_size=16)
+    for pool in (own.candidates, own.train, own.dev, trial.test):
+        found.update(digest(list(pool.ids)).encode())
+        for array in (
+            pool.targets, pool.probabilities, pool.members, pool.embeddings, pool.generators,
+            pool.parents, pool.voices,
+        ):  # fmt: skip
+            found.update(np.ascontiguousarray(array).data)
+    for learnt in (trial.train, trial.candidates):
+        found.update(np.ascontiguousarray(learnt).data)
+    return found.hexdigest()
 
 
 def _done(file: Path, key: str) -> Iterator[Cell]:

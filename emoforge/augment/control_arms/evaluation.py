@@ -11,7 +11,8 @@ from typing import Any, Literal, cast
 from emoforge.augment.assess import judge_clips
 from emoforge.augment.control_arms.cells import run_cells
 from emoforge.augment.control_arms.page import render
-from emoforge.augment.control_arms.trial import load_trial, taught
+from emoforge.augment.control_arms.trial import load_trial
+from emoforge.augment.qualification import JUDGE_PAGE, qualified_by_card
 from emoforge.component import Component, create
 from emoforge.config import build
 from emoforge.errors import ConfigError, WorkspaceError
@@ -19,7 +20,8 @@ from emoforge.label import scheme as scheme_named
 from emoforge.progress import Progress
 from emoforge.selection import Judge, Selector
 from emoforge.selection.arms import Design, Summary, Trial, judge_alone, own_budget, summarise
-from emoforge.selection.judges import HeadRecipe
+from emoforge.selection.judges import HeadRecipe, read_card, taught
+from emoforge.selection.judges.report_card import card_html
 from emoforge.workspace import Workspace
 
 _SIZES = (5, 10, 20, 50)
@@ -104,6 +106,8 @@ class Evaluation:
             f"\nThe judge itself: UAR {alone.value:.3f} [{alone.low:.3f}, {alone.high:.3f}]"
         )
         console.print(f"\n{self.summary.verdict}")
+        if not self.about["qualified"]["qualified"]:
+            console.print(f"The judge is UNQUALIFIED: {self.about['qualified']['reason']}.")
         for caution in self.about["cautions"]:
             console.print(caution)
         console.print(f"\nPage: {self.page}", soft_wrap=True)
@@ -112,9 +116,10 @@ class Evaluation:
 def evaluate_arms(config: ArmsConfig, progress: Progress | None = None) -> Evaluation:
     """Train the same head on real clips, and on these with random, selected and all candidates.
 
-    Tested on the real clips of the test split. Writes `arms.json`, `arms.html` and `cells.jsonl`
-    into `config.out`; an interrupted call goes on from the last. Clips that the judge or the
-    encoder has not heard are judged first, and what they hear is added to the workspace.
+    Tested on the real clips of the test split. Writes `arms.json`, `arms.html`, the page of the
+    judge's report card where there is one, and `cells.jsonl` into `config.out`; an interrupted
+    call goes on from the last. Clips that the judge or the encoder has not heard are judged first,
+    and what they hear is added to the workspace.
 
     Raises WorkspaceError where no run has finished, ConfigError where the workspace cannot show
     what is asked (no test speakers, one emotion, fewer clips than n).
@@ -174,11 +179,16 @@ def evaluate_arms(config: ArmsConfig, progress: Progress | None = None) -> Evalu
         "taught": {"judge": taught(judge), "encoder": taught(encoder)},
         "cautions": list(_cautions(trial, judge, encoder)),
     }
+    judged_by = qualified_by_card(judge)
+    about["qualified"] = {"qualified": judged_by.qualified, "reason": judged_by.reason}
     page = out / "arms.html"
     summary = summarise(cells, own_budget(selector), judge_alone(trial))
     evaluation = Evaluation(about, summary, str(page))
     plain = evaluation.to_dict()
     _write(page, render(plain, datetime.now(UTC)))
+    card = read_card(Path(judged_by.card)) if judged_by.card else None
+    if card:
+        _write(out / JUDGE_PAGE, card_html(card))
     _write(out / "arms.json", json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
     return evaluation
 

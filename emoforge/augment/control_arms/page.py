@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from emoforge.augment.control_arms.figure import gains, multiple
+from emoforge.augment.qualification import JUDGE_PAGE
 from emoforge.page import date, environment
 
 ARMS = {
@@ -32,6 +33,7 @@ def render(evaluation: Mapping[str, Any], now: datetime) -> str:
     return pages.get_template("arms.html.jinja").render(
         e=evaluation,
         arms=ARMS,
+        judge_page=JUDGE_PAGE,
         name=Path(evaluation["workspace"]).name,
         now=date(now),
         sizes=sizes,

@@ -1,10 +1,7 @@
 """What a workspace has for the arms: judged clips, with the embeddings that heads learn from."""
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,31 +52,3 @@ def _embedded(
     encoded = {row.clip for row in workspace.encodings(encoder.encoder, pool.ids)}
     own = pool.take(np.array([clip in encoded for clip in pool.ids], bool))
     return own, workspace.embeddings(encoder.encoder, own.ids)
-
-
-def taught(judge: Judge) -> Mapping[str, int] | None:
-    """Clips of each corpus that a judge's weights and its head were trained on.
-
-    Empty where nothing was trained; None where the files do not say.
-    """
-    files = [path for path in (judge.place, Path(judge.head) if judge.head else None) if path]
-    found: dict[str, int] = {}
-    for path in files:
-        corpora = _about(path).get("corpora")
-        if not isinstance(corpora, dict):
-            return None
-        found |= corpora
-    return found
-
-
-def _about(weights: Path) -> Mapping[str, Any]:
-    """What emoforge notes in the header of weights that it trains."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(weights, "np") as file:
-            header: dict[str, str] = file.metadata() or {}
-        about = json.loads(header.get("head") or header["judge"])["about"]
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        return {}
-    return about if isinstance(about, dict) else {}

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from emoforge.augment.inspection import STEPS, Funnel, Inspection, inspect_workspace
-from emoforge.augment.qualification import qualification
+from emoforge.augment.qualification import JUDGE_PAGE, qualification
 from emoforge.augment.report import figures
 from emoforge.augment.report.evidence import gather
 from emoforge.augment.report.listening import LONGEST_S, cards
@@ -22,9 +22,6 @@ from emoforge.page import date, environment
 from emoforge.selection.judges import read_card
 from emoforge.selection.judges.report_card import card_html
 from emoforge.workspace import Workspace
-
-JUDGE_PAGE = "judge-card.html"
-"""Beside a report: the page of the judge's card, so that the link lasts when both move."""
 
 _SECTIONS = {
     "summary": "Summary",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emoforge.component import rng_for
 from emoforge.errors import ConfigError
-from emoforge.selection.arms.trial import Trial, voices
+from emoforge.selection.arms.trial import Trial
 from emoforge.selection.judges import HeadRecipe, confusion
 from emoforge.selection.pool import Mask, Pool
 from emoforge.selection.selectors import Bootstrap, Policy, Selector
@@ -146,7 +146,7 @@ def judge_alone(trial: Trial) -> Counts:
 
 
 def _by_speaker(test: Pool, heard: npt.NDArray[np.int64], classes: int) -> Counts:
-    names, speakers = np.unique(voices(test), return_inverse=True)
+    names, speakers = np.unique(test.voices, return_inverse=True)
     return np.stack(
         [
             confusion(test.emotions[mine], heard[mine], classes)

@@ -39,13 +39,13 @@ class Trial:
                 f"the arms need real training clips of two emotions or more, there are "
                 f"{len(train)} clips of {len(self.emotions)}"
             )
-        if len(np.unique(voices(test))) < 2:
+        if len(np.unique(test.voices)) < 2:
             raise ConfigError(
                 "the arms are compared on real test clips of two speakers or more, there are "
-                f"{len(test)} clips of {len(np.unique(voices(test)))}; give the test split more "
+                f"{len(test)} clips of {len(np.unique(test.voices))}; give the test split more "
                 "speakers (corpus.split.test=0.4) and augment into a new workspace"
             )
-        shared = np.intersect1d(voices(test), np.append(voices(train), voices(self.material.dev)))
+        shared = np.intersect1d(test.voices, np.append(train.voices, self.material.dev.voices))
         if len(shared):
             names = ", ".join(str(name).partition("\t")[2] for name in shared[:3])
             raise ConfigError(
@@ -85,8 +85,3 @@ class Trial:
                     f"{self.material.scheme.classes[c]}, n can be that at most"
                 )
             yield rng_for("arms", "real", seed, c).permutation(own)[:n]
-
-
-def voices(pool: Pool) -> npt.NDArray[np.str_]:
-    """Speakers, told apart between corpora: corpus, tab, speaker."""
-    return np.char.add(np.char.add(pool.corpora, "\t"), pool.speakers)

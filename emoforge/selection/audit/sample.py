@@ -1,6 +1,7 @@
 """A random sample that people hear blindly: no label, no score and no telling name goes with it."""
 
 import csv
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -54,19 +55,24 @@ def write_sheet(
     """Write audit.csv, the audio under the sheet's names and a word to the raters into `out`.
 
     names: name on the sheet → clip id; clips: by id. Raises ExportError if `out` holds anything
-    (somebody's votes may be in it) or cannot be written, AudioError if a clip cannot be read.
+    (somebody's votes may be in it) or cannot be written, AudioError if a clip cannot be read:
+    then nothing is left behind.
     """
+    unfinished = out.with_name(f".{out.name}.part")
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ExportError(f"{out}: is there already; name a new or an empty folder")
-        (out / "audio").mkdir(parents=True, exist_ok=True)
+        (unfinished / "audio").mkdir(parents=True, exist_ok=True)
         for name, clip in names.items():
-            write_flac(out / "audio" / f"{name}.flac", clips[clip].read())
+            write_flac(unfinished / "audio" / f"{name}.flac", clips[clip].read())
         readme = _README.format(sheet=SHEET, choices=", ".join((*choices, "other")))
-        (out / "README.txt").write_text(readme, "utf-8")
-        with (out / SHEET).open("w", encoding="utf-8", newline="") as file:
+        (unfinished / "README.txt").write_text(readme, "utf-8")
+        with (unfinished / SHEET).open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
             table.writerows((name, f"audio/{name}.flac", "", "") for name in names)
+        unfinished.replace(out)
     except OSError as error:
         raise ExportError(f"{out}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

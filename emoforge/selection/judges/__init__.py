@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from emoforge.selection.judges.card_place import SHIPPED, card_of, card_path
 from emoforge.selection.judges.embedded import EmbeddedJudge
+from emoforge.selection.judges.encoded import encode_batches
 from emoforge.selection.judges.files import chosen_scheme, score_files, score_items
 from emoforge.selection.judges.judge import MEMBER, Encoding, Judge, Scores
 from emoforge.selection.judges.metrics import Metric, confusion, macro_f1, uar
 from emoforge.selection.judges.recipe import HeadRecipe, Recipe
+from emoforge.selection.judges.taught import taught
 
 if TYPE_CHECKING:
     from emoforge.selection.judges.card import measured_card, read_card, save_card, write_card
@@ -32,6 +34,7 @@ __all__ = [
     "card_path",
     "chosen_scheme",
     "confusion",
+    "encode_batches",
     "evaluate_judge",
     "fit_head",
     "macro_f1",
@@ -40,6 +43,7 @@ __all__ = [
     "save_card",
     "score_files",
     "score_items",
+    "taught",
     "train_heads",
     "train_judge",
     "uar",

@@ -18,6 +18,7 @@ from emoforge.errors import ConfigError
 from emoforge.label import scheme
 from emoforge.selection.judges.card_place import card_of
 from emoforge.selection.judges.judge import Judge
+from emoforge.selection.judges.taught import taught
 
 Card = Mapping[str, Any]
 
@@ -95,12 +96,14 @@ def measured_card(judge: Judge, before: Card | None, sections: Mapping[str, Any]
     """
     same = before if before and before["digest"] == judge.weights else {}
     trained = same.get("trained") or _about(judge)
-    learned = trained.get("corpora", {})
+    # Of the encoder and of the head; the card's `trained` is of one of them.
+    known = taught(judge)
+    learned = {*(known or {}), *trained.get("corpora", {})}
     measured = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "emoforge": version("emoforge"),
-        "familiar": sorted(set(learned) & set(sections["measured_on"]["corpora"])),
-        "training_known": bool(learned),
+        "familiar": sorted(learned & set(sections["measured_on"]["corpora"])),
+        "training_known": bool(learned) and known is not None,
         **sections["measured_on"],
     }
     card = {

@@ -30,8 +30,19 @@ def encode_all(
 ) -> Iterator[list[tuple[T, Encoding | AudioError]]]:
     """What a judge's encoder makes of many items, in their order, a few dozen at a time.
 
-    read: decodes an item; called in threads, for the next items while these are encoded. An item
-    whose audio cannot be read or encoded gets its AudioError, and the others go on.
+    See `encode_batches`.
+    """
+    waiting = iter(items)
+    return encode_batches(judge, iter(lambda: list(islice(waiting, _AHEAD)), []), read)
+
+
+def encode_batches(
+    judge: Judge, batches: Iterable[Sequence[T]], read: Callable[[T], Audio]
+) -> Iterator[list[tuple[T, Encoding | AudioError]]]:
+    """What a judge's encoder makes of items, batch by batch, in their order.
+
+    read: decodes an item; called in threads, for the next batch while this one is encoded. An
+    item whose audio cannot be read or encoded gets its AudioError, and the others go on.
     """
 
     def decode(item: T) -> Audio | AudioError:
@@ -41,16 +52,16 @@ def encode_all(
             return error
 
     judge.setup()
-    waiting = iter(items)
+    waiting = iter(batches)
     with ThreadPoolExecutor() as pool:
-        ahead: list[tuple[list[T], Iterator[Audio | AudioError]]] = []
+        ahead: list[tuple[Sequence[T], Iterator[Audio | AudioError]]] = []
         while True:
-            while len(ahead) < 2 and (chunk := list(islice(waiting, _AHEAD))):
-                ahead.append((chunk, pool.map(decode, chunk)))
+            more = islice(waiting, 2 - len(ahead))
+            ahead += [(batch, pool.map(decode, batch)) for batch in more]
             if not ahead:
                 return
-            chunk, decoding = ahead.pop(0)
-            yield list(zip(chunk, _encoded(judge, list(decoding)), strict=True))
+            batch, decoding = ahead.pop(0)
+            yield list(zip(batch, _encoded(judge, list(decoding)), strict=True))
 
 
 def _encoded(judge: Judge, audios: Sequence[Audio | AudioError]) -> list[Encoding | AudioError]:

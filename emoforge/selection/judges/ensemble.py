@@ -49,10 +49,11 @@ class EnsembleJudge(Judge):
                 f"judge.shares={self.shares}: one number above 0 for each of "
                 f"{len(self.members)} members"
             )
-        _ = self._judges
+        _ = self.judges
 
     @cached_property
-    def _judges(self) -> list[Judge]:
+    def judges(self) -> list[Judge]:
+        """Its members, in their order."""
         judges = []
         for place, member in enumerate(self.members):
             own = dict(member)
@@ -73,38 +74,38 @@ class EnsembleJudge(Judge):
     def options(self) -> dict[str, Any]:
         """What its answers depend on: of a member not where it computes or where its files are."""
         return {
-            "members": [{"name": judge.name, **judge.options()} for judge in self._judges],
+            "members": [{"name": judge.name, **judge.options()} for judge in self.judges],
             "shares": [round(share, 6) for share in self._weights.tolist()],
             "fusion": self.fusion,
         }
 
     def check_requirements(self) -> None:
         """Raise RequirementError for the first member that cannot run here."""
-        for judge in self._judges:
+        for judge in self.judges:
             judge.check_requirements()
 
     def setup(self) -> None:
         """Load the members' weights."""
-        for judge in self._judges:
+        for judge in self.judges:
             judge.setup()
 
     @property
     def rate(self) -> int:
         """The highest of its members; the others hear the clip at their own."""
-        return max(judge.rate for judge in self._judges)
+        return max(judge.rate for judge in self.judges)
 
     @property
     def encoder_weights(self) -> str:
         """Digest of the members' weights and heads: both are in what it answers natively."""
-        return digest([judge.weights for judge in self._judges])
+        return digest([judge.weights for judge in self.judges])
 
     @property
     def native_schemes(self) -> tuple[str, ...]:
         """Those that all members know, in the order of the first."""
         return tuple(
             name
-            for name in self._judges[0].schemes
-            if all(name in judge.schemes for judge in self._judges)
+            for name in self.judges[0].schemes
+            if all(name in judge.schemes for judge in self.judges)
         )
 
     def encode(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Encoding | AudioError]:
@@ -115,7 +116,7 @@ class EnsembleJudge(Judge):
         """
         answers: list[Encoding | AudioError | None] = [unusable(a, self.rate, 1) for a in audios]
         sound = [i for i, fault in enumerate(answers) if fault is None]
-        heard = [self._by_member(judge, [audios[i] for i in sound]) for judge in self._judges]
+        heard = [self._by_member(judge, [audios[i] for i in sound]) for judge in self.judges]
         for i, members in zip(sound, zip(*heard, strict=True), strict=True):
             faults = [answer for answer in members if isinstance(answer, AudioError)]
             answers[i] = faults[0] if faults else self._fused(members)

@@ -139,7 +139,7 @@ def fit_head(
         importance = importance * weights[:, None]
     importance = importance * (count / importance.sum())
     with torch.random.fork_rng([]), one_thread():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed GPUs too
         network = _Network(parts, width, len(scheme.classes), recipe)
         _measure(network, embeddings)
         x = torch.from_numpy(_standardised(embeddings, network))

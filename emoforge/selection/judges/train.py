@@ -4,7 +4,8 @@ import copy
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,7 @@ def fit(
     Raises ConfigError if the checkpoint is of another recipe, seed or set of clips.
     """
     identity = digest(dataclasses.asdict(recipe), seed, [clip.id for clip in examples.clips])
-    devices = [device] if device != "cpu" else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(_seed(seed, "weights"))
+    with _seeded(_seed(seed, "weights"), device):
         network = Network(
             recipe.features.mels,
             {name: len(scheme(name).classes) for name in recipe.schemes},
@@ -116,8 +115,7 @@ def fit(
                 weights, per_epoch * recipe.batch, replacement=True, generator=rng
             )
             # Dropout draws from the global generator and takes no other.
-            with torch.random.fork_rng(devices):
-                torch.manual_seed(_seed(seed, "dropout", epoch))
+            with _seeded(_seed(seed, "dropout", epoch), device):
                 for k in range(per_epoch):
                     step = epoch * per_epoch + k
                     chosen = order[k * recipe.batch : (k + 1) * recipe.batch]
@@ -134,6 +132,20 @@ def fit(
 
 def _seed(*key: Any) -> int:
     return int(digest(*key)[:15], 16)
+
+
+@contextmanager
+def _seeded(seed: int, device: str) -> Iterator[None]:
+    """Draw from the global generators of the processor and of this device, and put them back.
+
+    `torch.manual_seed` would seed every other GPU too, for good.
+    """
+    with torch.random.fork_rng([device] if device != "cpu" else []):
+        torch.default_generator.manual_seed(seed)
+        if device != "cpu":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def _learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -239,7 +239,7 @@ class _Training:
 def _folds(material: Material) -> Iterator[tuple[Mask, Mask]]:
     """(training clips held out, candidates that have nothing of their speakers) of each fold."""
     train, candidates = material.train, material.candidates
-    names, speakers = np.unique(_voices(train), return_inverse=True)
+    names, speakers = np.unique(train.voices, return_inverse=True)
     if len(names) < 2:
         raise ConfigError(
             "selector bootstrap: there are no real dev clips, and the training clips are of one "
@@ -257,14 +257,9 @@ def _folds(material: Material) -> Iterator[tuple[Mask, Mask]]:
         filled[fold_of[speaker]] += sizes[speaker]
     for fold in range(len(filled)):
         held = fold_of[speakers] == fold
-        related = np.isin(_voices(candidates), names[fold_of == fold])
+        related = np.isin(candidates.voices, names[fold_of == fold])
         related |= np.append(held, False)[parents]
         yield held, ~related
-
-
-def _voices(pool: Pool) -> npt.NDArray[np.str_]:
-    """Speakers, told apart between corpora."""
-    return np.char.add(np.char.add(pool.corpora, "\t"), pool.speakers)
 
 
 def _account(material: Material, choice: Choice, wanted: npt.NDArray[np.int64]) -> dict[str, Any]:
