@@ -24,8 +24,8 @@ from emoforge.selection import (
 from emoforge.selection.judges import encode_batches
 from emoforge.workspace import Encoded, Made, Scored, Workspace
 
-_BATCH_S = 120.0
-_BATCH_CLIPS = 64
+_SHORTEST_S = 2.0
+"""What shorter clips count for in a batch."""
 _COMMIT = 500
 
 
@@ -89,7 +89,10 @@ def judge_clips(workspace: Workspace, judge: Judge, gates: str, progress: Progre
     would differ in the last digit.
     """
     clips = workspace.judgeable(judge.key, gates)
-    batches = [[clip for clip, scored in batch if not scored] for batch in _like_durations(clips)]
+    batches = [
+        [clip for clip, scored in batch if not scored]
+        for batch in _like_durations(clips, judge.at_once_s)
+    ]
     batches = [batch for batch in batches if batch]
     with progress.stage("judge", sum(map(len, batches))) as advance:
         if not batches:
@@ -162,15 +165,17 @@ def select_candidates(
     return key
 
 
-def _like_durations(clips: Iterable[tuple[str, float, bool]]) -> Iterator[list[tuple[str, bool]]]:
-    """(id, scored) in batches of like duration (`clips` are sorted so)."""
+def _like_durations(
+    clips: Iterable[tuple[str, float, bool]], seconds: float
+) -> Iterator[list[tuple[str, bool]]]:
+    """(id, scored) in batches of like duration (`clips` are sorted so), of so many seconds."""
     batch: list[tuple[str, bool]] = []
     longest = 0.0
     for clip, duration, scored in clips:
-        longest = max(longest, duration)
-        if len(batch) == _BATCH_CLIPS or (batch and longest * (len(batch) + 1) > _BATCH_S):
+        longest = max(longest, duration, _SHORTEST_S)
+        if batch and longest * (len(batch) + 1) > seconds:
             yield batch
-            batch, longest = [], duration
+            batch, longest = [], max(duration, _SHORTEST_S)
         batch.append((clip, scored))
     if batch:
         yield batch

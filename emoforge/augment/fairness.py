@@ -23,8 +23,8 @@ from emoforge.selection.fairness import (
     cluster,
     compare,
     embed_speakers,
+    group_folds,
     keep_gap,
-    speaker_folds,
 )
 from emoforge.workspace import Workspace
 
@@ -208,7 +208,7 @@ def _folds(
     folds = min(_FOLDS, len(np.unique(real.speakers)))
     if folds < 2:
         raise ConfigError("one speaker only: nobody is left to be tested on")
-    masks = speaker_folds(real.speakers, groups, folds, seed)
+    masks = group_folds(real.speakers, groups, folds, seed)
     return masks, f"all recordings, in {folds} folds of speakers"
 
 

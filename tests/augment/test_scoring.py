@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from emoforge.audio import read
 from emoforge.augment import JudgeScoring, ScoredFile, score
 from emoforge.cli import app
 from emoforge.errors import ConfigError, CorpusError
 from emoforge.progress import Progress
-from emoforge.selection.judges import EmbeddedJudge, score_files
+from emoforge.selection.judges import EmbeddedJudge, score_items
 
 QUIET = Progress(quiet=True)
 
@@ -46,7 +47,7 @@ def test_answers_are_those_of_the_judge(few: Path) -> None:
     found = asked(*files)
     assert (found["judge"], found["scheme"]) == (judge.key, "basic4")
     assert (found["judged"], found["failed"]) == (5, 0)
-    direct = dict(score_files(judge, files))
+    direct = dict(score_items(judge, files, read))
     for answer in found["answers"]:
         assert answer["heard"] == direct[Path(answer["path"])]
         assert sum(answer["heard"].values()) == pytest.approx(1, abs=1e-6)
@@ -199,9 +200,7 @@ def test_nothing_to_judge(tmp_path: Path) -> None:
 
 def test_many_files_are_read_a_few_at_a_time(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading stays at most two batches ahead of what is answered."""
-    import emoforge.selection.judges.encoded as encoded
-
-    monkeypatch.setattr(encoded, "_AHEAD", 2)
+    monkeypatch.setattr(EmbeddedJudge, "at_once_s", 8.0)
     given = 0
 
     def endless() -> Any:
@@ -210,7 +209,7 @@ def test_many_files_are_read_a_few_at_a_time(few: Path, monkeypatch: pytest.Monk
             given += 1
             yield few.parent / rows(few)[0]["path"]
 
-    answers = score_files(EmbeddedJudge(), endless())
+    answers = score_items(EmbeddedJudge(), endless(), read)
     for _ in range(5):
         next(answers)
     assert given <= 10

@@ -125,22 +125,6 @@ def test_soft_labels_stay_soft() -> None:
     np.testing.assert_allclose(head.probabilities(embeddings).mean(0), target, atol=0.01)
 
 
-def test_importance_is_repetition() -> None:
-    embeddings, targets = separable(40, parts=1)
-    embeddings += np.random.default_rng(1).normal(0, 1, embeddings.shape).astype(np.float32)
-    weights = np.ones(40, np.float32)
-    weights[:8] = 0
-    recipe = HeadRecipe(beta=0, penalty=1e-3)
-    some = fit_head(embeddings[8:], targets[8:], BASIC4, recipe)
-    weighed = fit_head(embeddings, targets, BASIC4, recipe, weights=weights)
-    other = fit_head(embeddings, targets, BASIC4, recipe)
-    probabilities = [h.probabilities(embeddings) for h in (some, weighed, other)]
-    assert (
-        abs(probabilities[0] - probabilities[1]).max()
-        < abs(probabilities[0] - probabilities[2]).max()
-    )
-
-
 @given(
     st.lists(st.floats(1, 1e5), min_size=2, max_size=8),
     st.floats(0, 0.99999),

@@ -8,7 +8,7 @@ from emoforge.selection.fairness.gaps import (
     compare,
     keep_gap,
 )
-from emoforge.selection.fairness.learned import before_and_after, speaker_folds
+from emoforge.selection.fairness.learned import before_and_after, group_folds
 from emoforge.selection.fairness.speakers import cluster, embed_speakers
 
 __all__ = [
@@ -20,6 +20,6 @@ __all__ = [
     "cluster",
     "compare",
     "embed_speakers",
+    "group_folds",
     "keep_gap",
-    "speaker_folds",
 ]

@@ -41,7 +41,7 @@ def before_and_after(
     return found[0], found[1]
 
 
-def speaker_folds(speakers: Names, groups: Names, folds: int, seed: int = 0) -> list[Mask]:
+def group_folds(speakers: Names, groups: Names, folds: int, seed: int = 0) -> list[Mask]:
     """Masks [n] of disjoint folds that share the speakers of each group evenly."""
     pairs = sorted(set(zip(groups.tolist(), speakers.tolist(), strict=True)))
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from emoforge.selection.judges.card_place import SHIPPED, card_of, card_path
 from emoforge.selection.judges.embedded import EmbeddedJudge
 from emoforge.selection.judges.encoded import encode_batches
-from emoforge.selection.judges.files import chosen_scheme, score_files, score_items
+from emoforge.selection.judges.files import chosen_scheme, score_items
 from emoforge.selection.judges.judge import MEMBER, Encoding, Judge, Scores
 from emoforge.selection.judges.metrics import Metric, confusion, macro_f1, uar
 from emoforge.selection.judges.recipe import HeadRecipe, Recipe
@@ -41,7 +41,6 @@ __all__ = [
     "measured_card",
     "read_card",
     "save_card",
-    "score_files",
     "score_items",
     "taught",
     "train_heads",

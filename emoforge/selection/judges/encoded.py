@@ -20,9 +20,8 @@ from emoforge.selection.judges.judge import Encoding, Judge
 
 T = TypeVar("T")
 
-_AHEAD = 32
-_BATCH_S = 120.0
-"""Seconds of one batch, each of its clips counted as long as the longest: bounds memory."""
+_CLIP_S = 4.0
+"""About what an utterance lasts."""
 
 
 def encode_all(
@@ -33,7 +32,8 @@ def encode_all(
     See `encode_batches`.
     """
     waiting = iter(items)
-    return encode_batches(judge, iter(lambda: list(islice(waiting, _AHEAD)), []), read)
+    ahead = int(judge.at_once_s / _CLIP_S)
+    return encode_batches(judge, iter(lambda: list(islice(waiting, ahead)), []), read)
 
 
 def encode_batches(
@@ -75,7 +75,7 @@ def _encoded(judge: Judge, audios: Sequence[Audio | AudioError]) -> list[Encodin
     )
     while sound:
         size = 1
-        while size < len(sound) and sound[size][0].duration * (size + 1) <= _BATCH_S:
+        while size < len(sound) and sound[size][0].duration * (size + 1) <= judge.at_once_s:
             size += 1
         batch, sound = sound[:size], sound[size:]
         encodings = judge.encode([audio.samples for audio, _ in batch])

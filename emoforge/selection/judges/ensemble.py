@@ -84,6 +84,11 @@ class EnsembleJudge(Judge):
         for judge in self.judges:
             judge.check_requirements()
 
+    @property
+    def at_once_s(self) -> float:
+        """As much as its hungriest member takes."""
+        return max(judge.at_once_s for judge in self.judges)
+
     def setup(self) -> None:
         """Load the members' weights."""
         for judge in self.judges:

@@ -1,10 +1,9 @@
 """Asking a judge about audio files."""
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
-from emoforge.audio import Audio, read
+from emoforge.audio import Audio
 from emoforge.errors import AudioError, ConfigError, nearest
 from emoforge.label import BASIC4
 from emoforge.label import scheme as scheme_named
@@ -14,16 +13,6 @@ from emoforge.selection.judges.judge import Encoding, Judge
 T = TypeVar("T")
 Heard = dict[str, float]
 """Class → probability."""
-
-
-def score_files(
-    judge: Judge, files: Iterable[Path], scheme: str = ""
-) -> Iterator[tuple[Path, Heard | AudioError]]:
-    """(file, class → probability under one of the judge's schemes, or why it cannot be judged).
-
-    As `score_items`, which see.
-    """
-    return score_items(judge, files, read, scheme)
 
 
 def score_items(

@@ -109,7 +109,6 @@ def fit_head(
     recipe: HeadRecipe,
     *,
     seed: int = 0,
-    weights: npt.NDArray[np.float32] | None = None,
     partial: bool = False,
 ) -> Head:
     """Train a head from scratch by soft-label cross-entropy; deterministic given the seed.
@@ -117,7 +116,7 @@ def fit_head(
     A linear head on the mean of the parts has one optimum, and gets there by L-BFGS whatever the
     seed; all others are learned in random batches by Adam.
 
-    targets: [n, classes], each row a distribution; weights: [n], importance of each clip.
+    targets: [n, classes], each row a distribution.
     partial: a class without any example gets probability 0, in place of an error.
     Raises CorpusError for a class of the scheme without any example, and for embeddings that are
     not finite.
@@ -135,8 +134,6 @@ def fit_head(
     count, parts, width = embeddings.shape
     balance = class_weights(targets.sum(0, dtype=np.float64), recipe.beta)
     importance = targets * balance
-    if weights is not None:
-        importance = importance * weights[:, None]
     importance = importance * (count / importance.sum())
     with torch.random.fork_rng([]), one_thread():
         torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed GPUs too

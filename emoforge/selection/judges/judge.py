@@ -28,6 +28,9 @@ Distributions = Mapping[str, Sequence[float]]
 An ensemble adds what its members say, each under `scheme name + MEMBER + place`.
 """
 
+AT_ONCE_S = 120.0
+"""Seconds of audio that a judge on a processor gets at a time."""
+
 MEMBER = "/"
 """Between a scheme's name and a member's place in its ensemble."""
 
@@ -87,6 +90,11 @@ class Judge(Component):
     def place(self) -> Path | None:
         """The encoder's weights, a file or a folder; None where they are not files of the user."""
         return None
+
+    @property
+    def at_once_s(self) -> float:
+        """Seconds of audio to hand to `encode` at a time: work for every device, within memory."""
+        return AT_ONCE_S
 
     @abstractmethod
     def encode(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Encoding | AudioError]:

@@ -195,8 +195,9 @@ def test_it_computes_what_speechbrain_does(published: Path, tmp_path: Path) -> N
     ):
         # SpeechBrain adds noise of up to 9e-5 to a mean over time.
         np.testing.assert_allclose(answer.embedding[0], expected[f"e{name}"], atol=1e-4)
+        # Its weights of up to 3 carry that on to the classes.
         np.testing.assert_allclose(
-            answer.distributions["basic4"], expected[f"p{name}"][order], atol=2e-4
+            answer.distributions["basic4"], expected[f"p{name}"][order], atol=1e-3
         )
 
 

@@ -11,8 +11,8 @@ from emoforge.selection.fairness import (
     Resampling,
     before_and_after,
     compare,
+    group_folds,
     keep_gap,
-    speaker_folds,
 )
 
 CLASSES = BASIC4.classes
@@ -210,7 +210,7 @@ def test_heads_meet_nothing_of_the_people_they_are_tested_on(made_from_them: boo
 def test_folds_share_speakers_evenly(first: int, second: int, folds: int, seed: int) -> None:
     speakers = np.repeat([f"s{i}" for i in range(first + second)], 3)
     groups = np.repeat(["a"] * first + ["b"] * second, 3)
-    masks = speaker_folds(speakers, groups, folds, seed)
+    masks = group_folds(speakers, groups, folds, seed)
     np.testing.assert_array_equal(np.sum(masks, axis=0), 1)
     for name in ("a", "b"):
         counts = [len(set(speakers[mask & (groups == name)])) for mask in masks]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from emoforge.errors import AudioError, ConfigError
+from emoforge.selection.judges.judge import AT_ONCE_S
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +20,20 @@ R = TypeVar("R")
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """What an encoder computes in; pooling is float32 whatever it is."""
+
+
+_BATCH_S = {"cpu": 16.0, "cuda": 480.0}
+"""Seconds of audio in a batch. A processor gains nothing from more, its cache is small."""
+
+
+def batch_seconds(device: str) -> float:
+    """Seconds of audio in a batch that suit a device or a list of them."""
+    return _BATCH_S["cpu" if device.strip().startswith("cpu") else "cuda"]
+
+
+def at_once_s(devices: str, batch_s: float = 0.0) -> float:
+    """Seconds to hand over at once, so that every device has a batch and one waits for it."""
+    return max(AT_ONCE_S, 2 * len(devices.split(",")) * (batch_s or batch_seconds(devices)))
 
 
 def in_batches(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from emoforge.component import INCIDENTAL, Requirement
 from emoforge.errors import AudioError, ConfigError, RequirementError
 from emoforge.label import FULL, scheme
+from emoforge.selection.judges.encoders.batching import at_once_s
 from emoforge.selection.judges.encoders.hub import (
     model_folder,
     read_json,
@@ -177,6 +178,11 @@ class ClapJudge(Judge):
     @cached_property
     def _hearing(self) -> list[Replica]:
         return replicas(self._network, self.device)
+
+    @property
+    def at_once_s(self) -> float:
+        """Two batches for each device, 120 s at least."""
+        return at_once_s(self.device)
 
     def setup(self) -> None:
         """Load the weights; raises RequirementError if they are absent, damaged or others."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emoforge.component import INCIDENTAL
 from emoforge.errors import AudioError, RequirementError
+from emoforge.selection.judges.encoders.batching import at_once_s
 from emoforge.selection.judges.encoders.hub import model_folder, read_weights, weights_digest
 from emoforge.selection.judges.encoders.native import native_classes
 from emoforge.selection.judges.encoders.parts import (
@@ -137,6 +138,11 @@ class Emotion2VecJudge(Judge):
     @cached_property
     def _hearing(self) -> list[Replica]:
         return replicas(self._network, self.device)
+
+    @property
+    def at_once_s(self) -> float:
+        """Two batches for each device, 120 s at least."""
+        return at_once_s(self.device)
 
     def setup(self) -> None:
         """Load the weights; raises RequirementError if they are absent, damaged or others."""

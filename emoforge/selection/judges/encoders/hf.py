@@ -15,7 +15,13 @@ import numpy.typing as npt
 
 from emoforge.component import INCIDENTAL
 from emoforge.errors import AudioError, ConfigError
-from emoforge.selection.judges.encoders.batching import Precision, device_list, in_batches
+from emoforge.selection.judges.encoders.batching import (
+    Precision,
+    at_once_s,
+    batch_seconds,
+    device_list,
+    in_batches,
+)
 from emoforge.selection.judges.encoders.hub import (
     model_folder,
     read_json,
@@ -51,9 +57,6 @@ _WEIGHTS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "py
 
 _PART_S = 30
 """Longer clips are heard in equal parts of at most this many seconds: bounds attention's memory."""
-
-_BATCH_S = {"cpu": 16.0, "cuda": 480.0}
-"""Seconds of audio in a batch. A processor gains nothing from more, its cache is small."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +222,11 @@ class HFJudge(Judge):
             for place in places
         ]
 
+    @property
+    def at_once_s(self) -> float:
+        """Two batches for each device, 120 s at least."""
+        return at_once_s(self.device, self.batch_s)
+
     def setup(self) -> None:
         """Load the weights; raises RequirementError if they are absent, damaged or others."""
         _ = self._replicas
@@ -257,7 +265,7 @@ class HFJudge(Judge):
     ) -> "list[Heard | AudioError]":
         import torch
 
-        batch_s = self.batch_s or _BATCH_S.get(replicas[0].device.type, _BATCH_S["cuda"])
+        batch_s = self.batch_s or batch_seconds(self.device)
         budget = max(1, int(batch_s * self.rate))
         sizes = [len(part) for part in parts]
         threads = None

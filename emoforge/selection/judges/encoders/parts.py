@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from emoforge.errors import AudioError, ConfigError
-from emoforge.selection.judges.encoders.batching import device_list, in_batches, moved
+from emoforge.selection.judges.encoders.batching import (
+    batch_seconds,
+    device_list,
+    in_batches,
+    moved,
+)
 from emoforge.selection.judges.encoders.native import NO_CLASSES, NativeClasses, native_classes
 from emoforge.selection.judges.judge import Encoding, unusable
 
@@ -18,9 +23,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Samples = npt.NDArray[np.float32]
-
-_BATCH_S = {"cpu": 16, "cuda": 480}
-"""Seconds of audio in a batch, with the padding. A processor gains nothing from more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +113,7 @@ def _hear(
 ) -> list[Heard | AudioError]:
     import torch
 
-    budget = _BATCH_S.get(hearing[0].device.type, _BATCH_S["cuda"]) * rate
+    budget = int(batch_seconds(hearing[0].device.type) * rate)
     if len(hearing) > 1 or hearing[0].device.type != "cpu":
         return in_batches(hearing, parts, sizes, budget)
     # Cores that each hear their own batch do not wait for each other.

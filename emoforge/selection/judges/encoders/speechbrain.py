@@ -18,6 +18,7 @@ import yaml
 
 from emoforge.component import INCIDENTAL, Requirement
 from emoforge.errors import AudioError, RequirementError
+from emoforge.selection.judges.encoders.batching import at_once_s
 from emoforge.selection.judges.encoders.hub import (
     model_folder,
     read_json,
@@ -186,6 +187,11 @@ class SpeechBrainJudge(Judge):
     @cached_property
     def _hearing(self) -> list[Replica]:
         return replicas(self._network, self.device)
+
+    @property
+    def at_once_s(self) -> float:
+        """Two batches for each device, 120 s at least."""
+        return at_once_s(self.device)
 
     def setup(self) -> None:
         """Load the weights; raises RequirementError if they are absent, damaged or others."""
