@@ -13,7 +13,7 @@ from emoforge.clip import Clip
 from emoforge.component import create, digest
 from emoforge.config import build
 from emoforge.errors import ConfigError, CorpusError, nearest
-from emoforge.label import FULL, scheme
+from emoforge.label import FULL, Scheme, scheme
 from emoforge.progress import Progress
 from emoforge.selection.judges import HeadRecipe, Judge, Recipe, card_of
 from emoforge.synthesis import Profile
@@ -120,6 +120,12 @@ def _labelled(clips: Sequence[Clip], schemes: Sequence[str]) -> list[Clip]:
     return found
 
 
+def _absent(clips: Sequence[Clip], scheme: Scheme) -> list[str]:
+    """The classes of a scheme that no clip has anything of."""
+    labels = [label.distribution for clip in clips if (label := clip.label.project(scheme))]
+    return [name for c, name in enumerate(scheme.classes) if not any(one[c] for one in labels)]
+
+
 def _train_heads(
     config: JudgeTraining,
     judge: Judge,
@@ -148,6 +154,12 @@ def _train_network(
 ) -> dict[str, Any]:
     from emoforge.selection.judges import evaluate_judge, train_judge, write_card
 
+    for name in recipe.schemes:
+        if absent := _absent(clips, scheme(name)):
+            progress.note(
+                f"no clip to learn {', '.join(absent)} from: what this judge will say of them "
+                f"under scheme {name} means nothing"
+            )
     evaluation: dict[str, Any] = {}
     if config.evaluate:
         evaluation = evaluate_judge(

@@ -108,7 +108,8 @@ _TESTS = {
 def qualification(card: Mapping[str, Any], scheme: str, corpora: Sequence[str]) -> Qualification:
     """What a card says to those who read numbers under one scheme."""
     trained = card.get("trained") or {}
-    learned = trained.get("corpora") or {}
+    measured = card.get("measured") or {}
+    learned = measured.get("learned") or trained.get("corpora") or {}
     evaluation = (card.get("evaluation") or {}).get(scheme) or {}
     votes = (card.get("votes") or {}).get(scheme) or {}
     return Qualification(

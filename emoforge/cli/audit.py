@@ -236,7 +236,7 @@ def _print_guarantee(found: "Guarantee", workspace: str) -> None:
         ]
         for name, one in found.strata.items()
     ]
-    columns = ["of", "threshold", "before", "kept", "heard", "wrong", "wrong at most"]
+    columns = ["of", "threshold", "before", "kept", "sample", "wrong", "wrong at most"]
     table("Audit", columns, rows)
     if found.unheard:
         typer.echo(
@@ -250,7 +250,9 @@ def _print_guarantee(found: "Guarantee", workspace: str) -> None:
             typer.echo(
                 f"Nothing is proven of {name}: {share}; "
                 + (
-                    "more votes would not change it if that share stays"
+                    "hear those first that have no vote"
+                    if found.unheard
+                    else "more votes would not change it if that share stays"
                     if needed is None
                     else f"a sample of about {needed} clips would prove it if that share stays"
                 )

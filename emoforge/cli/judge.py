@@ -50,6 +50,8 @@ def judge_train(
             f"calibration error {calibration['ece_after']:.3f} at temperature "
             f"{calibration['temperature']:.2f}"
         )
+    if familiar := result["evaluation"].get("familiar"):
+        typer.echo(f"{', '.join(familiar)}: in the encoder's training data, so too good")
     typer.echo(f"weights: {result['weights']} ({result['clips']} clips)")
     if result["calibrated"]:
         typer.echo(f"card:    {result['card']}")

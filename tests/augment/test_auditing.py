@@ -266,9 +266,9 @@ def test_what_was_not_heard_counts_as_wrong_and_other_listening_does_not_count(
     found = answer("audit", "guarantee", folder, exits=1)
     assert (found["state"], found["heard"], found["unheard"]) == ("unproven", 30, 20)
     assert found["strata"]["all"]["errors"] == 20
-    assert "20 of 50 clips of the sample have no vote" in emoforge(
-        "audit", "guarantee", folder, exits=1
-    )
+    text = emoforge("audit", "guarantee", folder, exits=1)
+    assert "20 of 50 clips of the sample have no vote" in text
+    assert "20 of 50 are wrong; hear those first that have no vote" in text
     with Workspace.open(folder) as workspace:
         run = workspace.last_run()
         assert run is not None

@@ -83,6 +83,27 @@ def test_a_head_without_evaluation_says_that_it_is_not_calibrated(
     assert not out.with_name("head.card.json").exists()
 
 
+def test_emotions_that_a_network_cannot_learn_are_named(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judges, "train_judge", lambda *values, **options: None)
+    words = ["recipe.schemes=[wide8,basic4]", f"corpus.manifest={few}", "evaluate=false"]
+    shown = CliRunner().invoke(app, ["judge", "train", *words, f"out={tmp_path}/x.safetensors"])
+    assert shown.exit_code == 0, shown.output
+    absent = "no clip to learn calm, disgusted, fearful, surprised from"
+    assert shown.stderr.count(absent) == 1
+    assert "scheme basic4" not in shown.stderr
+
+
+def test_what_the_encoder_learned_from_is_said_beside_the_scores(few: Path, tmp_path: Path) -> None:
+    out = tmp_path / "head.safetensors"
+    words = ["recipe=head", f"corpus.manifest={few}", "corpus.name=emodb", f"out={out}"]
+    shown = CliRunner().invoke(app, ["judge", "train", *words])
+    assert "emodb: in the encoder's training data, so too good" in shown.stdout
+    page = out.with_name("head.card.html").read_text("utf-8")
+    assert "The encoder was trained on emodb" in page
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -416,6 +416,9 @@ def test_what_a_card_says_to_readers() -> None:
     ]
     assert [(t.generator, t.value) for t in found.told] == [("espeak", 0.9)]
     assert found.listened == ["espeak"]
+    # A head's card knows what its encoder had learned from, too.
+    both = {**card, "measured": {"learned": {"emodb": 362, "nemo": 9, "crema_d": 5}}}
+    assert qualification(both, "basic4", ["crema_d"]).familiar == ["crema_d"]
     other = qualification(card, "wide8", ["emodb"])
     assert (other.measured, other.listened) == ([], [])
 

@@ -167,6 +167,20 @@ def test_folds_keep_speakers_together_and_genders_apart(clips: list[Clip]) -> No
             assert sorted(folds[speaker] for speaker in mine) == [0, 1]
 
 
+def test_one_speaker_cannot_be_measured_on(clips: list[Clip], tmp_path: Path) -> None:
+    alone = [clip for clip in clips if clip.speaker == "emodb_03"]
+    with pytest.raises(CorpusError, match=r"are of one speaker \(emodb_03\).*evaluate=false"):
+        evaluate_judge(alone, SMALL, tmp_path, progress=QUIET)
+
+
+def test_there_are_no_more_folds_than_speakers(clips: list[Clip], tmp_path: Path) -> None:
+    few = [clip for clip in clips if clip.speaker in ("emodb_03", "emodb_08")]
+    recipe = dataclasses.replace(SMALL, epochs=1)
+    report = evaluate_judge(few, recipe, tmp_path, folds=5, progress=QUIET)
+    assert report["folds"] == 2
+    assert report["wide8"]["held_out_speakers"]["emodb"]["speakers"] == 2
+
+
 def test_evaluation_and_card(clips: list[Clip], tmp_path: Path) -> None:
     recipe = dataclasses.replace(SMALL, epochs=1)
     report = evaluate_judge(clips, recipe, tmp_path, folds=2, unseen=[0], progress=QUIET)

@@ -98,11 +98,12 @@ def measured_card(judge: Judge, before: Card | None, sections: Mapping[str, Any]
     trained = same.get("trained") or _about(judge)
     # Of the encoder and of the head; the card's `trained` is of one of them.
     known = taught(judge)
-    learned = {*(known or {}), *trained.get("corpora", {})}
+    learned = {**trained.get("corpora", {}), **(known or {})}
     measured = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "emoforge": version("emoforge"),
-        "familiar": sorted(learned & set(sections["measured_on"]["corpora"])),
+        "learned": learned,
+        "familiar": sorted(learned.keys() & set(sections["measured_on"]["corpora"])),
         "training_known": bool(learned) and known is not None,
         **sections["measured_on"],
     }

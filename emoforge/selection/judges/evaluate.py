@@ -35,9 +35,11 @@ def evaluate_judge(
     unseen: folds on whose speakers no choice of the recipe was based; they are reported apart.
     Returns plain JSON values, by scheme: UAR and macro-F1 per corpus over its classes with
     95 % intervals from a bootstrap over speakers, the temperature, and calibration.
+    Raises CorpusError for a single speaker.
     """
     schemes = [scheme(name) for name in recipe.schemes]
     clips = [clip for clip in clips if any(clip.label.project(s) for s in schemes)]
+    folds = min(folds, len({clip.speaker for clip in clips}))
     fold_of = speaker_folds(clips, folds)
     held_out = [[clip for clip in clips if fold_of[clip.speaker] == k] for k in range(folds)]
     corpora = list(dict.fromkeys(clip.corpus for clip in clips))

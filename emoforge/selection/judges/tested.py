@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emoforge.clip import Clip
+from emoforge.errors import CorpusError
 from emoforge.label import Scheme
 from emoforge.selection.judges.metrics import (
     Metric,
@@ -29,7 +30,15 @@ _MANY = 10
 
 
 def speaker_folds(clips: Sequence[Clip], folds: int) -> dict[str, int]:
-    """Fold of each speaker; those of one corpus and gender go round the folds in random order."""
+    """Fold of each speaker; those of one corpus and gender go round the folds in random order.
+
+    Raises CorpusError for a single speaker.
+    """
+    if len(speakers := {clip.speaker for clip in clips}) == 1:
+        raise CorpusError(
+            f"all {len(clips)} clips are of one speaker ({speakers.pop()}), so nobody is left to "
+            "test on; add speakers, or set evaluate=false for a judge that is not calibrated"
+        )
     groups: dict[tuple[str, str], set[str]] = {}
     for clip in clips:
         groups.setdefault((clip.corpus, clip.gender or ""), set()).add(clip.speaker)
