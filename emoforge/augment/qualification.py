@@ -111,6 +111,7 @@ def qualification(card: Mapping[str, Any], scheme: str, corpora: Sequence[str]) 
     measured = card.get("measured") or {}
     learned = measured.get("learned") or trained.get("corpora") or {}
     evaluation = (card.get("evaluation") or {}).get(scheme) or {}
+    heard = (card.get("evaluation") or {}).get("familiar", [])  # by the encoder
     votes = (card.get("votes") or {}).get(scheme) or {}
     return Qualification(
         trained=learned,
@@ -119,7 +120,7 @@ def qualification(card: Mapping[str, Any], scheme: str, corpora: Sequence[str]) 
         familiar=sorted(set(corpora) & set(learned)),
         measured=[
             Measured(
-                title,
+                "speakers new to its head alone" if corpus in heard else title,
                 corpus,
                 row["speakers"],
                 row["clips"],

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -382,11 +382,14 @@ def test_card_counts_only_for_the_very_weights(tmp_path: Path) -> None:
     missing = qualified(judge.key, options)
     assert (missing.qualified, missing.card) == (False, None)
     assert "no report card" in missing.reason
-    place.write_text(json.dumps({"digest": "of other weights"}))
+    place.write_text(json.dumps({"digest": judge.weights}))
+    assert "it says nothing of judge, schemes" in qualified(judge.key, options).reason
+    card = {"judge": "mine", "schemes": {}, "digest": judge.weights}
+    place.write_text(json.dumps({**card, "digest": "of other weights"}))
     assert qualified(judge.key, options).reason == "the report card there is of other weights"
     place.write_text("{")
     assert "cannot be read" in qualified(judge.key, options).reason
-    place.write_text(json.dumps({"digest": judge.weights, "measured": {"at": "2026-11-21"}}))
+    place.write_text(json.dumps({**card, "measured": {"at": "2026-11-21"}}))
     assert qualified(judge.key, options) == Qualified(judge.key, True, "", str(place), "2026-11-21")
     assert "where the run had them" in qualified("another-judge", options).reason
     assert not qualified("", options).qualified
@@ -400,7 +403,7 @@ def test_what_a_card_says_to_readers() -> None:
         "classes": ["angry", "happy", "neutral", "sad"],
         "uar": {"value": 0.8, "interval": [0.7, 0.85]},
     }
-    card = {
+    card: dict[str, Any] = {
         "trained": {"corpora": {"emodb": 362, "nemo": 9}, "speakers": 19, "licences": ["CC0-1.0"]},
         "evaluation": {"basic4": {"held_out_speakers": {"emodb": row}, "left_out_corpus": None}},
         "source_probe": {
@@ -419,6 +422,10 @@ def test_what_a_card_says_to_readers() -> None:
     # A head's card knows what its encoder had learned from, too.
     both = {**card, "measured": {"learned": {"emodb": 362, "nemo": 9, "crema_d": 5}}}
     assert qualification(both, "basic4", ["crema_d"]).familiar == ["crema_d"]
+    # … and where only the head was tested on new people.
+    tested = {**card, "evaluation": {**card["evaluation"], "familiar": ["emodb"]}}
+    (only,) = qualification(tested, "basic4", ["emodb"]).measured
+    assert only.test == "speakers new to its head alone"
     other = qualification(card, "wide8", ["emodb"])
     assert (other.measured, other.listened) == ([], [])
 
@@ -427,7 +434,7 @@ def test_a_judge_without_card_is_marked(real: Workspace) -> None:
     assert not inspect_workspace(real).judge.qualified
     page = Page(render(real, NOW))
     assert "unqualified judge" in page.text
-    assert inspect_workspace(real).judge.reason in page.text
+    assert inspect_workspace(real).judge.reason.replace("`", "") in page.text
 
 
 def test_parameters_are_shown_short_and_flat() -> None:

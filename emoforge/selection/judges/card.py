@@ -38,9 +38,14 @@ def read_card(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: the judge's card cannot be read ({error})") from error
-    if not isinstance(card, dict) or not isinstance(card.get("digest"), str):
-        raise ConfigError(f"{path}: not a judge's card, it does not say of which weights it is")
-    return card
+    told = card if isinstance(card, dict) else {}
+    missing = [name for name in ("judge", "digest", "schemes") if name not in told]
+    if missing:
+        raise ConfigError(
+            f"{path}: not a judge's card, it says nothing of {', '.join(missing)}; "
+            "measure the judge again (emoforge judge card)"
+        )
+    return told
 
 
 def save_card(card: Card, path: Path) -> None:
