@@ -88,6 +88,12 @@ class Material:
     train: Pool
     dev: Pool
 
+    @classmethod
+    def of(cls, scheme: Scheme, candidates: Pool, real: Pool, splits: Collection[str]) -> Self:
+        """Candidates, and of the recordings those of `splits` and of the dev split."""
+        train = real.take(np.isin(real.splits, list(splits)))
+        return cls(scheme, candidates, train, real.take(real.splits == "dev"))
+
 
 def load_material(
     workspace: Workspace, judge: Judge, gates: str, scheme: Scheme, splits: Collection[str]
@@ -99,12 +105,7 @@ def load_material(
     """
     candidates = load_pool(workspace, judge, gates, scheme, generated=True)
     real = load_pool(workspace, judge, gates, scheme, generated=False)
-    return Material(
-        scheme,
-        candidates,
-        real.take(np.isin(real.splits, list(splits))),
-        real.take(real.splits == "dev"),
-    )
+    return Material.of(scheme, candidates, real, splits)
 
 
 def load_pool(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from emoforge.errors import ConfigError
 from emoforge.label import Scheme
-from emoforge.selection import Judge, Pool, load_material, load_pool
+from emoforge.selection import Judge, Material, Pool, load_pool
 from emoforge.selection.arms import Trial
 from emoforge.workspace import Workspace
 
@@ -30,8 +30,9 @@ def load_trial(
             "the workspace's candidates are made from the test split too, so that no speaker is "
             "left to test on; augment with splits=[train] into a new workspace"
         )
-    material = load_material(workspace, judge, gates, scheme, splits)
+    made = load_pool(workspace, judge, gates, scheme, generated=True)
     real = load_pool(workspace, judge, gates, scheme, generated=False)
+    material = Material.of(scheme, made, real, splits)
     candidates, learnt = _embedded(workspace, judge, encoder, material.candidates)
     train, known = _embedded(workspace, judge, encoder, material.train)
     test, heard = _embedded(workspace, judge, encoder, real.take(real.splits == "test"))

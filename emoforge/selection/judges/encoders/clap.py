@@ -13,7 +13,6 @@ import numpy.typing as npt
 from emoforge.component import INCIDENTAL, Requirement
 from emoforge.errors import AudioError, ConfigError, RequirementError
 from emoforge.label import FULL, scheme
-from emoforge.selection.judges.encoders.batching import at_once_s
 from emoforge.selection.judges.encoders.hub import (
     model_folder,
     read_json,
@@ -21,8 +20,8 @@ from emoforge.selection.judges.encoders.hub import (
     weights_digest,
 )
 from emoforge.selection.judges.encoders.native import NativeClasses, native_classes
-from emoforge.selection.judges.encoders.parts import Replica, encode_in_parts, replicas
-from emoforge.selection.judges.judge import Encoding, Judge
+from emoforge.selection.judges.encoders.parts import PartsJudge, encode_in_parts
+from emoforge.selection.judges.judge import Encoding
 
 if TYPE_CHECKING:
     from transformers import ClapFeatureExtractor
@@ -40,7 +39,7 @@ _TOKENS = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json"
 
 
 @dataclass(frozen=True)
-class ClapJudge(Judge):
+class ClapJudge(PartsJudge):
     """CLAP (Y. Wu et al., arXiv 2211.06687), asked which emotion a voice has; not trained for it.
 
     Weak alone; it errs in other ways than classifiers that learned emotions from acted speech,
@@ -52,7 +51,6 @@ class ClapJudge(Judge):
     prompt: what is said about a clip, with `{emotion}` in it; `a` becomes `an` before a vowel.
     words: emotion → further words for it; a class is the mean of its sentences.
     native_schemes: what it answers under without a head.
-    device: where it computes: `cpu`, `cuda`, or several (`cuda:0,cuda:1`).
     """
 
     model: str = field(default="", metadata=INCIDENTAL)
@@ -60,7 +58,6 @@ class ClapJudge(Judge):
     prompt: str = "a person speaking in a {emotion} voice"
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     native_schemes: tuple[str, ...] = ("wide8", "basic4")
-    device: str = field(default="cpu", metadata=INCIDENTAL)
 
     name: ClassVar[str] = "clap"
     version: ClassVar[int] = 1
@@ -174,20 +171,6 @@ class ClapJudge(Judge):
         except Exception as error:  # whatever a damaged file leads to, down to plain Exception
             raise RequirementError(f"{self.place}: its tokenizer cannot be read") from error
         return ZeroShot(model, self._extractor, described(model, tokenizer, self.sentences()))
-
-    @cached_property
-    def _hearing(self) -> list[Replica]:
-        return replicas(self._network, self.device)
-
-    @property
-    def at_once_s(self) -> float:
-        """Two batches for each device, 120 s at least."""
-        return at_once_s(self.device)
-
-    def setup(self) -> None:
-        """Load the weights; raises RequirementError if they are absent, damaged or others."""
-        self.check_requirements()
-        _ = self._hearing
 
     def encode(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Encoding | AudioError]:
         """Encode mono clips at 48 kHz, float32 [n] each, of one window (21 ms) or more.

@@ -11,16 +11,10 @@ import numpy.typing as npt
 
 from emoforge.component import INCIDENTAL
 from emoforge.errors import AudioError, RequirementError
-from emoforge.selection.judges.encoders.batching import at_once_s
 from emoforge.selection.judges.encoders.hub import model_folder, read_weights, weights_digest
 from emoforge.selection.judges.encoders.native import native_classes
-from emoforge.selection.judges.encoders.parts import (
-    Replica,
-    encodable_classes,
-    encode_in_parts,
-    replicas,
-)
-from emoforge.selection.judges.judge import Encoding, Judge
+from emoforge.selection.judges.encoders.parts import PartsJudge, encodable_classes, encode_in_parts
+from emoforge.selection.judges.judge import Encoding
 
 if TYPE_CHECKING:
     from emoforge.selection.judges.encoders.emotion2vec_network import Emotion2Vec, Shape
@@ -33,18 +27,16 @@ _UNUSED = ("_ema", "modality_encoders.AUDIO.decoder.")
 
 
 @dataclass(frozen=True)
-class Emotion2VecJudge(Judge):
+class Emotion2VecJudge(PartsJudge):
     """emotion2vec (arXiv 2312.15185): an embedding, and nine emotions with emotion2vec+.
 
     model: folder with `config.yaml`, the weights `*.pt` and, where they bring a classifier,
         `tokens.txt`, as FunASR reads it; or a hub's `owner/name`.
     revision: commit of a hub's model.
-    device: where it computes: `cpu`, `cuda`, or several (`cuda:0,cuda:1`).
     """
 
     model: str = field(default="", metadata=INCIDENTAL)
     revision: str = field(default="", metadata=INCIDENTAL)
-    device: str = field(default="cpu", metadata=INCIDENTAL)
 
     name: ClassVar[str] = "emotion2vec"
     version: ClassVar[int] = 1
@@ -134,19 +126,6 @@ class Emotion2VecJudge(Judge):
                 f"the {len(self._names)} classes of tokens.txt; fetch the whole folder again"
             ) from error
         return network
-
-    @cached_property
-    def _hearing(self) -> list[Replica]:
-        return replicas(self._network, self.device)
-
-    @property
-    def at_once_s(self) -> float:
-        """Two batches for each device, 120 s at least."""
-        return at_once_s(self.device)
-
-    def setup(self) -> None:
-        """Load the weights; raises RequirementError if they are absent, damaged or others."""
-        _ = self._hearing
 
     def encode(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Encoding | AudioError]:
         """Encode mono clips at 16 kHz, float32 [n] each, of 25 ms or more; embeddings [1, width].

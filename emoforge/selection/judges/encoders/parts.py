@@ -1,22 +1,26 @@
 """From a network that hears batches of parts to encodings of clips."""
 
 import copy
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from emoforge.component import INCIDENTAL
 from emoforge.errors import AudioError, ConfigError
 from emoforge.selection.judges.encoders.batching import (
+    at_once_s,
     batch_seconds,
     device_list,
     in_batches,
     moved,
 )
 from emoforge.selection.judges.encoders.native import NO_CLASSES, NativeClasses, native_classes
-from emoforge.selection.judges.judge import Encoding, unusable
+from emoforge.selection.judges.judge import Encoding, Judge, unusable
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +78,34 @@ def replicas(network: "Callable[[], nn.Module]", devices: str) -> list[Replica]:
             pack_linears(own)
         found.append(Replica(own, place))
     return found
+
+
+@dataclass(frozen=True)
+class PartsJudge(Judge):
+    """A judge that hears clips in parts, by one copy of its network on each device.
+
+    device: where it computes: `cpu`, `cuda`, or several (`cuda:0,cuda:1`).
+    """
+
+    device: str = field(default="cpu", metadata=INCIDENTAL, kw_only=True)
+
+    @abstractmethod
+    def _network(self) -> "nn.Module":
+        """The network with its weights; raises RequirementError if they are not its own."""
+
+    @cached_property
+    def _hearing(self) -> list[Replica]:
+        return replicas(self._network, self.device)
+
+    @property
+    def at_once_s(self) -> float:
+        """Two batches for each device, 120 s at least."""
+        return at_once_s(self.device)
+
+    def setup(self) -> None:
+        """Load the weights; raises RequirementError if they are absent, damaged or others."""
+        self.check_requirements()
+        _ = self._hearing
 
 
 def encode_in_parts(

@@ -18,7 +18,6 @@ import yaml
 
 from emoforge.component import INCIDENTAL, Requirement
 from emoforge.errors import AudioError, RequirementError
-from emoforge.selection.judges.encoders.batching import at_once_s
 from emoforge.selection.judges.encoders.hub import (
     model_folder,
     read_json,
@@ -26,13 +25,8 @@ from emoforge.selection.judges.encoders.hub import (
     weights_digest,
 )
 from emoforge.selection.judges.encoders.native import native_classes
-from emoforge.selection.judges.encoders.parts import (
-    Replica,
-    encodable_classes,
-    encode_in_parts,
-    replicas,
-)
-from emoforge.selection.judges.judge import Encoding, Judge
+from emoforge.selection.judges.encoders.parts import PartsJudge, encodable_classes, encode_in_parts
+from emoforge.selection.judges.judge import Encoding
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config
@@ -47,7 +41,7 @@ _BASE = "facebook/wav2vec2-base"
 
 
 @dataclass(frozen=True)
-class SpeechBrainJudge(Judge):
+class SpeechBrainJudge(PartsJudge):
     """wav2vec 2.0, mean over time and a linear classifier, as SpeechBrain publishes it.
 
     Y. Wang et al., arXiv 2111.02735; `speechbrain/emotion-recognition-wav2vec2-IEMOCAP` on the
@@ -58,13 +52,11 @@ class SpeechBrainJudge(Judge):
     revision: commit of a hub's model.
     wav2vec2: folder with the `config.json` of the wav2vec 2.0 that `hyperparams.yaml` names; "" is
         enough for `facebook/wav2vec2-base`, and where the name is that of a folder.
-    device: where it computes: `cpu`, `cuda`, or several (`cuda:0,cuda:1`).
     """
 
     model: str = field(default="", metadata=INCIDENTAL)
     revision: str = field(default="", metadata=INCIDENTAL)
     wav2vec2: str = field(default="", metadata=INCIDENTAL)
-    device: str = field(default="cpu", metadata=INCIDENTAL)
 
     name: ClassVar[str] = "speechbrain"
     version: ClassVar[int] = 1
@@ -183,20 +175,6 @@ class SpeechBrainJudge(Judge):
             input_norm=self._input_norm,
             output_norm=self._hyperparams.output_norm,
         )
-
-    @cached_property
-    def _hearing(self) -> list[Replica]:
-        return replicas(self._network, self.device)
-
-    @property
-    def at_once_s(self) -> float:
-        """Two batches for each device, 120 s at least."""
-        return at_once_s(self.device)
-
-    def setup(self) -> None:
-        """Load the weights; raises RequirementError if they are absent, damaged or others."""
-        self.check_requirements()
-        _ = self._hearing
 
     def encode(self, audios: Sequence[npt.NDArray[np.float32]]) -> list[Encoding | AudioError]:
         """Encode mono clips at 16 kHz, float32 [n] each, of 25 ms or more; embeddings [1, width].
