@@ -249,6 +249,8 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "voiced": "emoforge.selection.gates:Voiced",
         "duplicate": "emoforge.selection.gates:Duplicate",
     },
+    "codec": {},
+    "measure": {},
     "exporter": {
         "audiofolder": "emoforge.augment.export.audiofolder:AudioFolder",
         "parquet": "emoforge.augment.export.parquet:Parquet",

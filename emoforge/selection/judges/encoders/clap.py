@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emoforge.component import INCIDENTAL, Requirement
 from emoforge.errors import AudioError, ConfigError, RequirementError
 from emoforge.label import FULL, scheme
-from emoforge.selection.judges.encoders.hub import (
+from emoforge.hub import (
     model_folder,
     read_json,
     read_weights,

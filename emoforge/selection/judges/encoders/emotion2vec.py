@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emoforge.component import INCIDENTAL
 from emoforge.errors import AudioError, RequirementError
-from emoforge.selection.judges.encoders.hub import model_folder, read_weights, weights_digest
+from emoforge.hub import model_folder, read_weights, weights_digest
 from emoforge.selection.judges.encoders.native import native_classes
 from emoforge.selection.judges.encoders.parts import PartsJudge, encodable_classes, encode_in_parts
 from emoforge.selection.judges.judge import Encoding

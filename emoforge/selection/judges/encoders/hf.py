@@ -22,7 +22,7 @@ from emoforge.selection.judges.encoders.batching import (
     device_list,
     in_batches,
 )
-from emoforge.selection.judges.encoders.hub import (
+from emoforge.hub import (
     model_folder,
     read_json,
     read_weights,

@@ -18,7 +18,7 @@ import yaml
 
 from emoforge.component import INCIDENTAL, Requirement
 from emoforge.errors import AudioError, RequirementError
-from emoforge.selection.judges.encoders.hub import (
+from emoforge.hub import (
     model_folder,
     read_json,
     read_weights,

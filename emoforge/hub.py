@@ -20,12 +20,18 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def model_folder(
-    model: str, revision: str, needs: Sequence[Sequence[str]], also: Sequence[str] = ()
+    model: str,
+    revision: str,
+    needs: Sequence[Sequence[str]],
+    also: Sequence[str] = (),
+    *,
+    key: str = "judge",
 ) -> Path:
     """The folder with a model's files.
 
     model: a local folder, or a hub repository's id (`owner/name`), which needs `revision`, a
         commit of 40 hex digits; its files are downloaded once, into the hub's own cache.
+    key: what the user's settings begin with, for sentences such as "add judge.model=…".
     needs: groups of file patterns; of each group the first pattern that matches is taken, such as
         `[["config.json"], ["*.safetensors", "*.bin"]]`. also: patterns of what may be absent.
 
@@ -33,7 +39,7 @@ def model_folder(
     cannot be had.
     """
     if not model:
-        raise ConfigError("no model is named: add judge.model=… (a folder, or owner/name)")
+        raise ConfigError(f"no model is named: add {key}.model=… (a folder, or owner/name)")
     folder = Path(model).expanduser()
     if folder.is_dir():
         missing = _missing(folder, needs)
@@ -45,7 +51,7 @@ def model_folder(
     if not _COMMIT.fullmatch(revision):
         raise ConfigError(
             f"model '{model}' is no folder here; for a hub repository of that name, pin the "
-            "commit: add judge.revision=… (40 hex digits)"
+            f"commit: add {key}.revision=… (40 hex digits)"
         )
     return _from_hub(model, revision, needs, also)
 
@@ -124,7 +130,7 @@ def weights_digest(files: Iterable[Path]) -> str:
             content = _content_digest(file.resolve(), about.st_size, about.st_mtime_ns)
         except OSError as error:
             raise RequirementError(
-                f"{file}: judge weights cannot be read ({error.strerror or error})"
+                f"{file}: weights cannot be read ({error.strerror or error})"
             ) from error
         total.update(f"{file.name}\0{content}\0".encode())
     return total.hexdigest()
@@ -173,7 +179,7 @@ def _read_safetensors(file: Path) -> dict[str, Any]:
         loaded: dict[str, Any] = load_file(file)
     except OSError as error:
         raise RequirementError(
-            f"{file}: judge weights cannot be read ({error.strerror or error})"
+            f"{file}: weights cannot be read ({error.strerror or error})"
         ) from error
     except SafetensorError as error:
         raise RequirementError(f"{file}: damaged, it is not safetensors ({error})") from error
@@ -189,7 +195,7 @@ def _unpickle(file: Path) -> dict[str, Any]:
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise RequirementError(
-            f"{file}: judge weights cannot be read ({error.strerror or error})"
+            f"{file}: weights cannot be read ({error.strerror or error})"
         ) from error
     except pickle.UnpicklingError as error:
         raise RequirementError(

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from emoforge.errors import ConfigError, RequirementError
-from emoforge.selection.judges.encoders.hub import (
+from emoforge.hub import (
     model_folder,
     read_json,
     read_weights,
@@ -99,7 +99,7 @@ def test_a_file_is_hashed_once_while_it_stays_the_same(folder: Path) -> None:
 
 
 def test_an_absent_file_has_no_digest(tmp_path: Path) -> None:
-    with pytest.raises(RequirementError, match=r"absent: judge weights cannot be read"):
+    with pytest.raises(RequirementError, match=r"absent: weights cannot be read"):
         weights_digest([tmp_path / "absent"])
 
 

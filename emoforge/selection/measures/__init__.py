@@ -1,0 +1,5 @@
+"""Measures: numbers of what changed between two sounds."""
+
+from emoforge.selection.measures.measure import Group, Measure, Result
+
+__all__ = ["Group", "Measure", "Result"]
