@@ -218,6 +218,7 @@ def attempt(work: Callable[[Clip, Params], Audio], clip: Clip, params: Params) -
 # Other packages add theirs through entry points in the group `emoforge.<kind>`.
 _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "generator": {
+        "codec": "emoforge.codecs.generator:CodecResynthesis",
         "espeak": "emoforge.synthesis.tts.espeak:Espeak",
         "prosody": "emoforge.synthesis.prosody.generator:Prosody",
         "signal": "emoforge.augment.signal:Signal",

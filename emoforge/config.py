@@ -19,7 +19,8 @@ _CONFIGS = Path(__file__).parent / "configs"
 # What stands under these keys are options of a corpus or a component. Their YAML names only what
 # differs from the defaults, so Hydra must let a user set keys that it has not seen.
 _OPEN = (
-    "codec.", "corpus.", "encoder.", "gates.", "generators.", "head.", "judge.", "recipe.", "selector.",
+    "codec.", "corpus.", "encoder.", "gates.", "generators.", "head.", "judge.", "measures.",
+    "recipe.", "selector.",
 )  # fmt: skip
 
 T = TypeVar("T")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from emoforge.cli.audit import audit
+from emoforge.cli.codecs import codecs
 from emoforge.cli.common import (
     AudioRoot,
     ConfigDir,
@@ -34,6 +35,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(audit, name="audit")
+app.add_typer(codecs, name="codecs")
 app.add_typer(judge, name="judge")
 app.add_typer(prosody, name="prosody")
 app.add_typer(select, name="select")

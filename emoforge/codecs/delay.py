@@ -1,10 +1,17 @@
-"""How late a codec's output is, measured with real speech."""
+"""How late a codec's output is, measured with real speech.
+
+Two estimates: how much later the spectral envelope moves, which any codec keeps, to a few
+milliseconds; and near it the peak of the waveforms' cross-correlation, to the sample. Codecs that
+describe speech by parameters (Codec2) do not keep the waveform: for them the first one stands.
+"""
 
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
+import numpy.typing as npt
+from scipy.fft import irfft, next_fast_len, rfft
 
 from emoforge.audio import Samples, read
 from emoforge.codecs.codec import Payload
@@ -14,27 +21,75 @@ LATEST_S = 0.25
 CREDIBLE = 0.3
 """Correlation below which nothing of the probe's waveform is found again."""
 
+_SPOKEN_S = 1.0
+_STEP_S = 0.001
+_NEAR_S = 0.008
+_BANDS = 16
+
+Array = npt.NDArray[np.float64]
+
 
 @cache
 def _probe(rate: int) -> Samples:
-    """A second of speech, with silence before and after."""
-    speech = read(str(files("emoforge") / "starter" / "takumi_neutral_1.flac")).resampled(rate)
-    start = rate // 2
-    return np.pad(speech.samples[start : start + rate], (rate // 10, round(LATEST_S * rate)))
+    """A man's and a woman's speech, a second each, with silence before and after."""
+    folder = files("emoforge") / "starter"
+    pieces = []
+    for name in ("takumi_neutral_1", "mei_neutral_1"):
+        speech = read(str(folder / f"{name}.flac")).resampled(rate).samples
+        pieces.append(speech[rate // 2 : rate // 2 + round(_SPOKEN_S * rate)])
+    return np.pad(np.concatenate(pieces), (rate // 10, round(LATEST_S * rate)))
 
 
 def measure_delay(
     encode: Callable[[Samples, int], Payload], decode: Callable[[Payload, int], Samples], rate: int
 ) -> int:
-    """Samples at `rate` by which a second of speech comes back late; 0 where it cannot be told.
-
-    The peak of the cross-correlation of both waveforms.
-    """
+    """Whole samples at `rate` by which speech comes back late, at most `LATEST_S`."""
     sent = _probe(rate)
-    back = np.asarray(decode(encode(sent, rate), rate), np.float64)
-    size = 1 << int(np.ceil(np.log2(len(sent) + len(back))))
-    spectrum = np.fft.rfft(back, size) * np.conj(np.fft.rfft(sent, size))
-    shift = np.fft.irfft(spectrum, size)[: round(LATEST_S * rate)]
-    scale = np.linalg.norm(sent) * np.linalg.norm(back)
-    latest = int(np.argmax(shift))
-    return latest if scale and shift[latest] / scale >= CREDIBLE else 0
+    back = np.asarray(decode(encode(sent, rate), rate), np.float32)
+    rough = _STEP_S * rate * int(np.argmax(_later(_envelope(sent, rate), _envelope(back, rate))))
+    match = _correlation(sent, back, rate)
+    first = max(0, round(rough - _NEAR_S * rate))
+    near = match[first : round(rough + _NEAR_S * rate) + 1]
+    exact = int(np.argmax(near))
+    return first + exact if near[exact] >= CREDIBLE else round(rough)
+
+
+def _correlation(sent: Samples, back: Samples, rate: int) -> Array:
+    """Of both waveforms, for every lag from 0 in samples.
+
+    Their differences are compared: speech's lowest harmonics are so strong, and so slow, that
+    the phase of a codec's high-pass would move the peak.
+    """
+    a, b = np.diff(sent.astype(np.float64)), np.diff(back.astype(np.float64))
+    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
+    lags = _cross(a[None], b[None])[: round(LATEST_S * rate)]
+    return lags / scale if scale else lags
+
+
+def _later(sent: Array, back: Array) -> Array:
+    """Covariance of both envelopes [bands, steps] for every lag from 0, in steps."""
+    lags = round(LATEST_S / _STEP_S)
+    return _cross(sent - sent.mean(axis=1, keepdims=True), back - back.mean(axis=1, keepdims=True))[
+        :lags
+    ]
+
+
+def _cross(a: Array, b: Array) -> Array:
+    """Σ a[t] · b[t + lag] over rows and time, for lags from 0."""
+    size = next_fast_len(a.shape[1] + b.shape[1], real=True)
+    spectrum = np.sum(rfft(b, size) * np.conj(rfft(a, size)), axis=0)
+    lags: Array = irfft(spectrum, size)
+    return lags
+
+
+def _envelope(samples: Samples, rate: int) -> Array:
+    """Log power in bands of equal width up to 4 kHz, [bands, steps]; windows of 20 ms."""
+    step, window = _STEP_S * rate, rate // 50
+    starts = np.round(np.arange(0, max(1, len(samples) - window), step)).astype(int)
+    padded = np.pad(samples, (0, window))
+    frames = padded[starts[:, None] + np.arange(window)] * np.hanning(window)
+    power = np.square(np.abs(rfft(frames)))[:, 1 : 1 + 80]
+    bands = power.reshape(len(starts), _BANDS, -1).sum(axis=2)
+    # The floor, 50 dB below the loudest, keeps what is no speech from counting.
+    logs: Array = np.log(bands + 1e-5 * max(float(bands.max()), 1e-12)).T
+    return logs

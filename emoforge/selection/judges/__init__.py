@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emoforge.selection.judges.evaluate import evaluate_judge
     from emoforge.selection.judges.head_training import train_heads
     from emoforge.selection.judges.heads import Head, Heads, fit_head
+    from emoforge.selection.judges.tested import speaker_folds
     from emoforge.selection.judges.train import train_judge
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "read_card",
     "save_card",
     "score_items",
+    "speaker_folds",
     "taught",
     "train_heads",
     "train_judge",
@@ -58,6 +60,7 @@ _LAZY = {
     "measured_card": "card",
     "read_card": "card",
     "save_card": "card",
+    "speaker_folds": "tested",
     "train_heads": "head_training",
     "train_judge": "train",
     "write_card": "card",

@@ -42,10 +42,12 @@ class Encoding:
     embedding: float32 of shape [parts, width]. One part, unless the encoder was asked for all its
         layers or for segments in time; every clip has the same shape.
     native: what the weights' own classifier says; empty where there is none.
+    dimensions: valence, arousal and dominance in [0, 1], of weights that hear these; else empty.
     """
 
     embedding: npt.NDArray[np.float32]
     native: Distributions = field(default_factory=dict)
+    dimensions: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

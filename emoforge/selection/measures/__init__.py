@@ -1,5 +1,5 @@
 """Measures: numbers of what changed between two sounds."""
 
-from emoforge.selection.measures.measure import Group, Measure, Result
+from emoforge.selection.measures.measure import Group, Measure, Result, check_original, silent
 
-__all__ = ["Group", "Measure", "Result"]
+__all__ = ["Group", "Measure", "Result", "check_original", "silent"]

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from emoforge.audio import Audio
+from emoforge.audio import SILENCE_DB, Audio, level_db
 from emoforge.component import Component
+from emoforge.errors import AudioError
 
 Group = Literal["emotion", "prosody", "signal", "speaker", "quality"]
 
@@ -52,3 +53,20 @@ class Measure(Component):
         other: as long as the original, at its rate. Deterministic; the original itself is a
         valid `other`. Raises AudioError where nothing can be measured.
         """
+
+    def none(self) -> dict[str, float]:
+        """NaN for each of `results`."""
+        return {result.name: float("nan") for result in self.results}
+
+
+def silent(audio: Audio) -> bool:
+    """Whether there is nothing but digital silence."""
+    return level_db(audio.samples) <= SILENCE_DB
+
+
+def check_original(audio: Audio, shortest: float) -> None:
+    """Raise AudioError for an original of less than `shortest` seconds, or of digital silence."""
+    if audio.duration < shortest:
+        raise AudioError(f"the original is {audio.duration:.3f} s long, this needs {shortest:g} s")
+    if silent(audio):
+        raise AudioError("the original is digital silence, there is nothing to compare with")

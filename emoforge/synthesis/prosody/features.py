@@ -75,21 +75,30 @@ def measure(audio: Audio, world: World | None = None) -> Features:
         )
     energy = frame_energy(audio)
     active = active_frames(energy)
-    first, last = np.flatnonzero(active)[[0, -1]]
-    paused = _runs(~active[first : last + 1], SHORTEST_PAUSE)
-    spoken = float((last + 1 - first - paused.sum()) * FRAME)
+    paused = _paused(active)
     level, slope, excursion = f0_parts(world)
     return Features(
         f0_level=level,
         f0_range=_spread(excursion),
         f0_slope=slope,
-        rate=max(1, len(syllable_nuclei(audio, voiced))) / spoken,
+        rate=max(1, len(syllable_nuclei(audio, voiced))) / spoken_time(active),
         energy=float(10 * np.log10(np.mean(10 ** (energy[active] / 10)))),
         energy_range=_spread(energy[voiced]),
         tilt=_tilt(world),
         breathiness=_breathiness(world),
         pauses=float(paused.mean()),
     )
+
+
+def spoken_time(active: Bools) -> float:
+    """Seconds from the first to the last speech frame, pauses left out; `active` is [T]."""
+    return float(np.count_nonzero(~_paused(active)) * FRAME)
+
+
+def _paused(active: Bools) -> Bools:
+    """Which frames from the first to the last of speech are pauses."""
+    first, last = np.flatnonzero(active)[[0, -1]]
+    return _runs(~active[first : last + 1], SHORTEST_PAUSE)
 
 
 def f0_parts(world: World) -> tuple[float, float, Floats]:

@@ -434,7 +434,7 @@ def test_the_module_is_imported_without_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_a_checkpoint_of_dimensions_has_an_embedding_and_no_classes(tmp_path: Path) -> None:
+def test_a_checkpoint_of_dimensions_tells_them_and_has_no_classes(tmp_path: Path) -> None:
     """audeering's wav2vec2-large-robust-12-ft-emotion-msp-dim: pickled, with a head of its own."""
     model = checkpoint(tmp_path, "wav2vec2-large")
     state = {f"wav2vec2.{k}": v for k, v in model.wav2vec2.state_dict().items()}
@@ -442,10 +442,12 @@ def test_a_checkpoint_of_dimensions_has_an_embedding_and_no_classes(tmp_path: Pa
     middle = "wav2vec2.encoder.pos_conv_embed.conv"
     for new, old in (("original0", "weight_g"), ("original1", "weight_v")):
         state[f"{middle}.{old}"] = state.pop(f"{middle}.parametrizations.weight.{new}")
-    for name, shape in (("dense", (32, 32)), ("out_proj", (3, 32))):
+    rng = torch.Generator().manual_seed(1)
+    dense, last = torch.randn(32, 32, generator=rng), torch.randn(3, 32, generator=rng) / 32
+    for name, weight in (("dense", dense), ("out_proj", last)):
         state |= {
-            f"classifier.{name}.weight": torch.ones(shape),
-            f"classifier.{name}.bias": torch.ones(shape[0]),
+            f"classifier.{name}.weight": weight,
+            f"classifier.{name}.bias": torch.full((len(weight),), 0.5),
         }
     config = json.loads((tmp_path / "config.json").read_text())
     dimensions = ("arousal", "dominance", "valence")
@@ -464,6 +466,10 @@ def test_a_checkpoint_of_dimensions_has_an_embedding_and_no_classes(tmp_path: Pa
     for found, own in zip(heard(judge, CLIPS[4:]), wanted, strict=True):
         assert np.array_equal(found.embedding, own.embedding)
         assert found.native == {}
+        mean = torch.from_numpy(found.embedding[0, :32])
+        told = (last @ (dense @ mean + 0.5).tanh() + 0.5).clamp(0, 1).tolist()
+        assert list(found.dimensions) == ["arousal", "dominance", "valence"]
+        assert list(found.dimensions.values()) == pytest.approx(told, abs=1e-5)
 
 
 def test_the_older_custom_classifier_is_computed(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from emoforge.selection.judges.encoders.native import (
     NO_CLASSES,
     NativeClasses,
     config_classes,
+    dimensions,
     native_classes,
 )
 from emoforge.selection.judges.judge import Encoding, Judge, unusable
@@ -154,13 +155,23 @@ class HFJudge(Judge):
     @cached_property
     def _names(self) -> tuple[str, ...]:
         """The classifier's own class names in the order of its outputs; () where it has none."""
-        kinds = self._config.get("architectures") or []
         unsuited = self._config.get("problem_type") in ("regression", "multi_label_classification")
-        if unsuited or not any(kind.endswith(_CLASSIFIERS) for kind in kinds):
+        return () if unsuited else self._outputs
+
+    @cached_property
+    def _outputs(self) -> tuple[str, ...]:
+        """Names of the classifier's outputs; () where there is none."""
+        kinds = self._config.get("architectures") or []
+        if not any(kind.endswith(_CLASSIFIERS) for kind in kinds):
             return ()
         # transformers leaves the names out where they are its own LABEL_0, LABEL_1.
         named = self._config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
         return config_classes(named, str(self.place))
+
+    @cached_property
+    def _dimensions(self) -> tuple[str, ...]:
+        """What its outputs are, if they are arousal, dominance and valence."""
+        return dimensions(self._outputs)
 
     @cached_property
     def _native(self) -> NativeClasses:
@@ -202,7 +213,7 @@ class HFJudge(Judge):
         from emoforge.selection.judges.encoders.checkpoint import replica
         from emoforge.selection.judges.encoders.layers import Place
 
-        outputs = len(self._names) if self._native.places else 0
+        outputs = len(self._outputs) if self._native.places or self._dimensions else 0
         wanted = self._wanted
         places = [
             Place(device, getattr(torch, self.precision), self.compile)
@@ -292,4 +303,8 @@ class HFJudge(Judge):
         if not np.isfinite(embedding).all():
             hint = "; use precision=bfloat16" if self.precision == "float16" else ""
             return AudioError(f"the encoder's answer to this clip is not finite{hint}")
-        return Encoding(embedding, self._native.distributions(np.stack([h.logits for h in heard])))
+        logits = np.stack([part.logits for part in heard])
+        if self._dimensions:
+            told = np.clip(logits.mean(0), 0, 1).tolist()
+            return Encoding(embedding, {}, dict(zip(self._dimensions, told, strict=True)))
+        return Encoding(embedding, self._native.distributions(logits))

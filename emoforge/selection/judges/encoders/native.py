@@ -12,7 +12,12 @@ from emoforge.label import MERGES, SCHEMES, canonical
 from emoforge.selection.judges.judge import Distributions
 
 _UNNAMED = re.compile(r"label[_ ]?\d+|\d+", re.IGNORECASE)
-_DIMENSIONS = {"arousal", "activation", "dominance", "valence"}
+_DIMENSIONS = {
+    "arousal": "arousal",
+    "activation": "arousal",
+    "dominance": "dominance",
+    "valence": "valence",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def native_classes(names: Sequence[str], where: str) -> NativeClasses:
 
     Raises ConfigError if the weights do not name their classes, or no scheme is covered.
     """
-    if {name.strip().lower() for name in names} <= _DIMENSIONS:
+    if dimensions(names):
         return NO_CLASSES
     shown = ", ".join(names)
     if all(_UNNAMED.fullmatch(name.strip()) for name in names):
@@ -85,6 +90,12 @@ def native_classes(names: Sequence[str], where: str) -> NativeClasses:
             "use a trained head (judge.head=…)"
         )
     return NativeClasses(tuple(names), places)
+
+
+def dimensions(names: Sequence[str]) -> tuple[str, ...]:
+    """Outputs as arousal, dominance and valence, in their order; () if they are anything else."""
+    known = [_DIMENSIONS.get(name.strip().lower(), "") for name in names]
+    return tuple(known) if all(known) else ()
 
 
 def _canonical(name: str) -> str | None:

@@ -1,0 +1,1 @@
+"""The emotion-loss report on a corpus: codes, measures and hears every clip, and writes it up."""

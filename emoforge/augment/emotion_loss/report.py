@@ -1,0 +1,283 @@
+"""`emoforge codecs report`: what codecs do to the emotion of a corpus."""
+
+import importlib.metadata
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from emoforge import __version__
+from emoforge.augment.corpora import CorpusConfig, read_corpus
+from emoforge.augment.emotion_loss.collecting import collect
+from emoforge.augment.emotion_loss.job import Way
+from emoforge.augment.emotion_loss.listening import sounds_to_hear
+from emoforge.augment.emotion_loss.measuring import measure_conditions
+from emoforge.augment.emotion_loss.store import Store
+from emoforge.augment.importing import sound_clips
+from emoforge.augment.qualification import qualified_by_card
+from emoforge.clip import Clip
+from emoforge.codecs import Chosen, choose_codecs
+from emoforge.codecs.report import (
+    ORIGINAL,
+    Condition,
+    LowPass,
+    Summary,
+    Unchanged,
+    summarise,
+    write_page,
+    write_tables,
+)
+from emoforge.component import create, digest
+from emoforge.config import plain
+from emoforge.errors import ConfigError, CorpusError
+from emoforge.label import BASIC4, FULL, WIDE8, Scheme
+from emoforge.label import scheme as scheme_named
+from emoforge.progress import Progress
+from emoforge.selection import Judge
+from emoforge.selection.judges import chosen_scheme, taught
+from emoforge.selection.measures import Measure
+
+
+@dataclass(frozen=True)
+class EmotionLossConfig:
+    """What `configs/codecs_report.yaml` says; see the comments there.
+
+    codecs: `opus@16`, `opus@all`, …. codec: name → options of codecs. measures: name → options.
+    judge: options, with `name`. scheme: None: wide8, if the judge hears it.
+    clips: at most so many of each speaker and emotion; None: all.
+    listen: clips on the page to listen to. workers: processes; None: one a core; 0: none.
+    """
+
+    corpus: CorpusConfig
+    codecs: list[str]
+    out: str
+    judge: dict[str, Any] = field(default_factory=lambda: {"name": "embedded"})
+    codec: dict[str, dict[str, Any]] = field(default_factory=dict)
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scheme: str | None = None
+    clips: int | None = None
+    listen: int = 4
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class EmotionLoss:
+    """What the report found. files: what was written, by kind; cautions: for its reader."""
+
+    summary: Summary
+    files: Mapping[str, str]
+    cautions: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {
+            **self.summary.to_dict(),
+            "files": dict(self.files),
+            "cautions": list(self.cautions),
+        }
+
+    def print(self) -> None:
+        """Show it on standard output."""
+        self.summary.print()
+        from rich.console import Console
+
+        console = Console(markup=False)
+        for caution in self.cautions:
+            console.print(caution)
+        console.print(f"\nPage: {self.files['page']}", soft_wrap=True)
+
+
+def report_emotion_loss(config: EmotionLossConfig, progress: Progress | None = None) -> EmotionLoss:
+    """Resynthesise a corpus by codecs, and report what is lost of its emotion.
+
+    Writes into `config.out`: `report.html`, `results.parquet`, `results.csv`, `results.tex`,
+    `config.yaml`, and `measurements.sqlite`, which holds every clip's measurements: the same call
+    goes on after an interruption, and a codec or measure that is added later is all that is
+    computed. Raises ConfigError for a codec, bitrate or setting that there is not,
+    RequirementError for weights or packages that are missing, CorpusError without usable clips.
+    """
+    progress = progress or Progress()
+    codecs = choose_codecs(config.codecs, config.codec)
+    if not codecs:
+        raise ConfigError("codecs is empty: name some, as in codecs=[opus@16,amr_nb@all]")
+    measures = dict(_measures(config.measures))
+    judge = _judge(config.judge)
+    scheme = _scheme(judge, config.scheme)
+    out = _made(Path(config.out))
+    clips, notes = _clips(config, scheme, progress)
+    ways = dict(_ways(codecs))
+    store = Store(out / "measurements.sqlite")
+    with closing(store):
+        workers = len(os.sched_getaffinity(0)) if config.workers is None else config.workers
+        each = {key: way for key, (way, _) in ways.items()}
+        measure_conditions(store, clips, each, measures, judge, workers, progress)
+        cautions = [*_cautions(judge, clips), *notes]
+        about = _about(config, judge, scheme, clips, codecs, cautions)
+        named = {key: condition for key, (_, condition) in ways.items()}
+        observed = collect(store, clips, named, measures, judge, scheme, about, progress)
+    summary = summarise(observed)
+    for way in each.values():
+        way.setup()
+    listened = sounds_to_hear(observed, clips, [*each.values()], config.listen)
+    files = {kind: str(path) for kind, path in write_tables(summary, out).items()}
+    page = out / "report.html"
+    write_page(summary, observed, listened, page)
+    settings = out / "config.yaml"
+    settings.write_text(
+        yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    return EmotionLoss(
+        summary,
+        {"page": str(page), **files, "config": str(settings)},
+        [*cautions, *observed.notes],
+    )
+
+
+def _measures(options: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Measure]]:
+    for name, own in options.items():
+        measure = cast(Measure, create("measure", name, own))
+        measure.check_requirements()
+        yield f"{name}-{digest(measure.signature())[:12]}", measure
+
+
+def _judge(options: Mapping[str, Any]) -> Judge:
+    own = dict(options)
+    judge = cast(Judge, create("judge", str(own.pop("name", "")), own))
+    judge.check_requirements()
+    return judge
+
+
+def _scheme(judge: Judge, wanted: str | None) -> Scheme:
+    """The wanted scheme, or the widest usual one that the judge hears."""
+    if not judge.schemes:  # heads that learn here hear any
+        return scheme_named(wanted) if wanted else WIDE8
+    if not wanted and WIDE8.name in judge.schemes:
+        return WIDE8
+    return scheme_named(chosen_scheme(judge, wanted or BASIC4.name))
+
+
+def _made(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out={out}: cannot be written ({error.strerror})") from error
+    return out
+
+
+def _clips(
+    config: EmotionLossConfig, scheme: Scheme, progress: Progress
+) -> tuple[list[Clip], list[str]]:
+    """Usable clips that have a label in the scheme, no two alike; and what to say of the others."""
+    imported = sound_clips(read_corpus(config.corpus, FULL), progress)
+    notes = []
+    if imported.problems:
+        first = imported.problems[0]
+        notes.append(
+            f"{len(imported.problems)} clips could not be used, such as {first.where}: "
+            f"{first.sentence}."
+        )
+    left_out = Counter(clip.emotion for clip in imported.clips if not clip.label.project(scheme))
+    if left_out:
+        counts = ", ".join(f"{count} {emotion}" for emotion, count in left_out.items())
+        notes.append(f"Clips of emotions outside scheme {scheme.name} were left out: {counts}.")
+    labelled = [clip for clip in imported.clips if clip.label.project(scheme)]
+    if not labelled:
+        raise CorpusError(
+            f"none of {len(imported.clips)} clips has an emotion of scheme {scheme.name} "
+            f"({', '.join(scheme.classes)})"
+        )
+    alike = {clip.digest: clip for clip in reversed(labelled)}
+    if len(alike) < len(labelled):
+        notes.append(f"{len(labelled) - len(alike)} clips are copies of others and count once.")
+    clips = sorted(alike.values(), key=lambda clip: clip.id)
+    if config.clips is not None:
+        clips = _few(clips, config.clips)
+        notes.append(f"A sample: at most {config.clips} clips of each speaker and emotion.")
+    if len({clip.emotion for clip in clips}) == 1:
+        notes.append(
+            f"All clips are {clips[0].emotion}: recall of it can be told, UAR and macro-F1 over "
+            "emotions cannot, and no head can learn."
+        )
+    return clips, notes
+
+
+def _few(clips: Sequence[Clip], most: int) -> list[Clip]:
+    """At most so many clips of each speaker and emotion; fewer are among more."""
+    if most < 1:
+        raise ConfigError(f"clips={most}: must be 1 or more")
+    taken: Counter[tuple[str, str, str]] = Counter()
+    found = []
+    for clip in sorted(clips, key=lambda clip: clip.digest):
+        key = (clip.corpus, clip.speaker, clip.emotion)
+        taken[key] += 1
+        if taken[key] <= most:
+            found.append(clip)
+    return sorted(found, key=lambda clip: clip.id)
+
+
+def _ways(codecs: Sequence[Chosen]) -> Iterator[tuple[str, tuple[Way, Condition]]]:
+    """Key → what is done, and what tables call it; the original first, the low anchor last."""
+    yield _key(Unchanged()), (Unchanged(), Condition(ORIGINAL, "original"))
+    for one in codecs:
+        condition = Condition(one.spec, "codec", one.name, one.codec.kbps)
+        yield _key(one.codec), (one.codec, condition)
+    low = LowPass()
+    yield _key(low), (low, Condition(low.name, "anchor"))
+
+
+def _key(way: Any) -> str:
+    return digest(way.signature())
+
+
+def _cautions(judge: Judge, clips: Sequence[Clip]) -> Iterator[str]:
+    """What a reader must know before believing the numbers."""
+    qualified = qualified_by_card(judge)
+    if not qualified.qualified:
+        yield f"The judge {judge.name} is unqualified: {qualified.reason}."
+    known = taught(judge)
+    if known is None:
+        yield (
+            f"The judge {judge.name} does not say which corpora it learnt from; if these clips "
+            "were among them, it hears the originals better than it would hear new ones."
+        )
+    elif familiar := sorted({clip.corpus for clip in clips} & set(known)):
+        yield (
+            f"The judge {judge.name} learnt from {', '.join(familiar)}: it hears these originals "
+            "better than it would hear new ones, and part of what it loses after a codec may be "
+            "what it remembered."
+        )
+
+
+def _about(
+    config: EmotionLossConfig,
+    judge: Judge,
+    scheme: Scheme,
+    clips: Sequence[Clip],
+    codecs: Sequence[Chosen],
+    cautions: Sequence[str],
+) -> dict[str, Any]:
+    packages = ("av", "soundfile", "torch", "pesq", "pystoi", "resemblyzer", "ai-edge-litert")
+    return {
+        "cautions": list(cautions),
+        "judge": {**config.judge, "key": judge.key},
+        "scheme": scheme.name,
+        "clips": dict(Counter(clip.corpus for clip in clips)),
+        "minutes": round(sum(clip.duration for clip in clips) / 60, 1),
+        "licences": sorted({clip.licence for clip in clips if clip.licence}),
+        "codecs": {one.spec: one.codec.signature() for one in codecs},
+        "configuration": plain(config),
+        "versions": {"emoforge": __version__, **dict(_versions(packages))},
+    }
+
+
+def _versions(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for package in packages:
+        try:
+            yield package, importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue

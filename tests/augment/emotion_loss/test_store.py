@@ -1,0 +1,81 @@
+"""What was measured is kept, found again, and asked for once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emoforge.augment.emotion_loss.store import Row, Store
+from emoforge.errors import AudioError, WorkspaceBusyError, WorkspaceError
+from emoforge.selection import Encoding
+
+ENCODING = Encoding(
+    np.arange(6, dtype=np.float32).reshape(2, 3), {"basic4": (0.1, 0.2, 0.3, 0.4)}, {"valence": 0.5}
+)
+
+
+def row(clip: str, condition: str = "opus", **more: object) -> Row:
+    return Row(condition, clip, 16.2, 48000, 6.5, **more)  # type: ignore[arg-type]
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    store = Store(tmp_path / "m.sqlite")
+    numbers = {"mel": {"mel": 0.25}, "f0": {"f0_corr": float("nan"), "voicing": 0.5}}
+    store.add([row("a", measured=numbers, heard=ENCODING), row("b", fault="is broken")], "judge")
+    store.close()
+    store = Store(tmp_path / "m.sqlite")
+    assert store.sounds("opus") == {
+        "a": (16.2, 48000, 6.5, ""),
+        "b": (16.2, 48000, 6.5, "is broken"),
+    }
+    [(clip, found)] = store.measured("opus", "f0")
+    assert (clip, found["voicing"]) == ("a", 0.5)
+    assert np.isnan(found["f0_corr"])
+    [(clip, encoding)] = store.heard("opus", "judge")
+    assert clip == "a"
+    assert np.array_equal(encoding.embedding, ENCODING.embedding)
+    assert encoding.native == {"basic4": [0.1, 0.2, 0.3, 0.4]}
+    assert encoding.dimensions == {"valence": 0.5}
+    assert list(store.heard("opus", "another")) == []
+
+
+def test_what_is_missing_is_told_by_bits(tmp_path: Path) -> None:
+    store = Store(tmp_path / "m.sqlite")
+    store.add(
+        [
+            row("all", measured={"mel": {}, "f0": {}}, heard=ENCODING),
+            row("mel", measured={"mel": {}}),
+            row("deaf", measured={"mel": {}, "f0": {}}, heard=AudioError("too short")),
+            row("failed", fault="is broken"),
+        ],
+        "judge",
+    )
+    everything = 0b111
+    assert store.done("opus", ["mel", "f0"], "judge") == {
+        "all": everything,
+        "mel": 0b001,
+        "deaf": everything,  # asked, and not to be asked again
+        "failed": everything,
+    }
+    assert store.done("opus", ["f0"], "other judge") == {"all": 1, "deaf": 1, "failed": 0b11}
+    assert store.done("mp3", ["mel"], "judge") == {}
+    assert [clip for clip, _ in store.heard("opus", "judge")] == ["all"]
+
+
+def test_a_sound_without_bits_keeps_none(tmp_path: Path) -> None:
+    store = Store(tmp_path / "m.sqlite")
+    store.add([Row("low", "a", float("nan"), 16000, 0.0)], "judge")
+    assert np.isnan(store.sounds("low")["a"][0])
+
+
+def test_a_damaged_file_is_said_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "m.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 40)
+    with pytest.raises(WorkspaceError, match="delete the file to measure again"):
+        Store(tmp_path / "m.sqlite")
+
+
+def test_a_second_report_in_the_same_place_is_refused(tmp_path: Path) -> None:
+    first, second = (Store(tmp_path / "m.sqlite") for _ in range(2))
+    first._file.execute("BEGIN IMMEDIATE")
+    with pytest.raises(WorkspaceBusyError, match="another report"):
+        second.add([row("a")], "judge")
