@@ -10,6 +10,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
 
 def process_pool(
     workers: int, setup: Callable[..., None] | None = None, *arguments: Any
@@ -26,6 +28,7 @@ def process_pool(
 
 def _start(setup: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     threadpool_limits(1)
+    os.environ.update(dict.fromkeys(_THREADS, "1"))  # for libraries that are loaded later
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # an interrupt ends a worker without a word
     threading.Thread(target=_leave_with_driver, daemon=True).start()
     if setup is not None:

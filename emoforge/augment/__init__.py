@@ -15,6 +15,7 @@ from emoforge.augment.auditing import (
 from emoforge.augment.control_arms import ArmsConfig, Evaluation, evaluate_arms
 from emoforge.augment.corpora import CorpusConfig, read_corpus
 from emoforge.augment.dry_run import Cost, dry_run
+from emoforge.augment.emotion_loss import EmotionLoss, EmotionLossConfig, report_emotion_loss
 from emoforge.augment.export import Exported, Exporter
 from emoforge.augment.fairness import FairnessReport, audit_fairness
 from emoforge.augment.inspection import Inspection, inspect_workspace
@@ -35,6 +36,8 @@ __all__ = [
     "CorpusConfig",
     "Cost",
     "Drawn",
+    "EmotionLoss",
+    "EmotionLossConfig",
     "Evaluation",
     "Exported",
     "Exporter",
@@ -68,6 +71,7 @@ __all__ = [
     "plan_audit",
     "read_corpus",
     "replay_candidate",
+    "report_emotion_loss",
     "score",
     "select_candidates",
     "train",

@@ -81,7 +81,7 @@ class DAC(NetworkCodec):
         dac = importlib.import_module("dac")
         (file,) = self._files()
         network = dac.DAC(**self._settings)
-        load_state(network, read_weights([file])["state_dict"], file)
+        load_state(network, read_weights([file]).get("state_dict"), file)
         return network
 
     def _padded(self, network: Any, length: int) -> int:

@@ -18,10 +18,12 @@ from emoforge.codecs.codec import Payload
 
 LATEST_S = 0.25
 """No codec of speech is later."""
-CREDIBLE = 0.3
-"""Correlation below which nothing of the probe's waveform is found again."""
+CREDIBLE = 0.25
+"""Correlation from which the probe's waveform is found again.
 
-_SPOKEN_S = 1.0
+Measured: at most 0.16 by chance (Codec2), 0.33 and above (Speex at 5.75 kbit/s) where it is there.
+"""
+
 _STEP_S = 0.001
 _NEAR_S = 0.008
 _BANDS = 16
@@ -31,19 +33,21 @@ Array = npt.NDArray[np.float64]
 
 @cache
 def _probe(rate: int) -> Samples:
-    """A man's and a woman's speech, a second each, with silence before and after."""
+    """Three speakers, some 6 s, with silence before and after."""
     folder = files("emoforge") / "starter"
-    pieces = []
-    for name in ("takumi_neutral_1", "mei_neutral_1"):
-        speech = read(str(folder / f"{name}.flac")).resampled(rate).samples
-        pieces.append(speech[rate // 2 : rate // 2 + round(_SPOKEN_S * rate)])
-    return np.pad(np.concatenate(pieces), (rate // 10, round(LATEST_S * rate)))
+    names = ("takumi_neutral_1", "mei_angry_1", "tohoku_neutral_1")
+    speech = [read(str(folder / f"{name}.flac")).resampled(rate).samples for name in names]
+    return np.pad(np.concatenate(speech), (rate // 10, round(LATEST_S * rate)))
 
 
 def measure_delay(
     encode: Callable[[Samples, int], Payload], decode: Callable[[Payload, int], Samples], rate: int
 ) -> int:
-    """Whole samples at `rate` by which speech comes back late, at most `LATEST_S`."""
+    """Whole samples at `rate` by which speech comes back late, at most `LATEST_S`.
+
+    What remains is a fraction of a sample where the waveform is kept. Where it is not, it is a
+    matter of taste: the envelopes of 24 clips agreed with their source to 2 ms in 80 % of cases.
+    """
     sent = _probe(rate)
     back = np.asarray(decode(encode(sent, rate), rate), np.float32)
     rough = _STEP_S * rate * int(np.argmax(_later(_envelope(sent, rate), _envelope(back, rate))))

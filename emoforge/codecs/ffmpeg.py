@@ -4,6 +4,7 @@ A process encodes or decodes many clips, each with its own encoder and so as if 
 FFmpeg takes longer than coding a clip.
 """
 
+import importlib
 import importlib.util
 import shutil
 import subprocess
@@ -12,7 +13,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import batched
 from tempfile import TemporaryFile
 from typing import ClassVar
 
@@ -93,6 +93,7 @@ class FFmpegCodec(Codec):
 
     encoder, decoder, container: FFmpeg's names. rate: Hz, the only one that it codes at.
     has: the operating points, nominal kbit/s. remedy: the command that gets the encoder.
+    decoded_together: clips that a process decodes.
     """
 
     encoder: ClassVar[str]
@@ -101,6 +102,7 @@ class FFmpegCodec(Codec):
     rate: ClassVar[int]
     has: ClassVar[tuple[float, ...]]
     remedy: ClassVar[str]
+    decoded_together: ClassVar[int] = TOGETHER
 
     def __init_subclass__(cls) -> None:
         cls.requires = (Requirement(check=partial(_missing, cls.encoder, cls.remedy)),)
@@ -138,9 +140,12 @@ class FFmpegCodec(Codec):
 
     def _pass(self, batch: Sequence[Samples], rate: int) -> list[tuple[Payload, Samples]]:
         made: list[tuple[Payload, Samples]] = []
-        for part in batched(batch, TOGETHER):
-            payloads = self._encode_all(part)
-            made += zip(payloads, self._decode_all(payloads), strict=True)
+        for start in range(0, len(batch), TOGETHER):
+            payloads = self._encode_all(batch[start : start + TOGETHER])
+            size = self.decoded_together
+            for i in range(0, len(payloads), size):
+                part = payloads[i : i + size]
+                made += zip(part, self._decode_all(part), strict=True)
         return made
 
     def _path(self) -> str:
@@ -197,7 +202,11 @@ class Speex(FFmpegCodec):
 
 
 class Codec2(FFmpegCodec):
-    """Codec 2 (David Rowe), parametric; its 0.7 kbit/s are mode 700C."""
+    """Codec 2 (David Rowe), parametric; its 0.7 kbit/s are mode 700C.
+
+    Its decoder draws phases from one generator a process: a second clip would come out otherwise
+    than alone.
+    """
 
     name: ClassVar[str] = "codec2"
     version: ClassVar[int] = 1
@@ -207,6 +216,7 @@ class Codec2(FFmpegCodec):
     rate: ClassVar[int] = 8000
     has: ClassVar[tuple[float, ...]] = (0.7, 1.2, 1.3, 1.4, 1.6, 2.4, 3.2)
     remedy: ClassVar[str] = "apt-get install ffmpeg, or another build with libcodec2"
+    decoded_together: ClassVar[int] = 1
 
     def _mode(self) -> list[str]:
         return ["-mode", "700C" if self.kbps == 0.7 else f"{1000 * self.kbps:.0f}"]

@@ -158,7 +158,7 @@ class AAC(LibavCodec):
     version: ClassVar[int] = 1
     encoder: ClassVar[str] = "aac"
     decoder: ClassVar[str] = "aac"
-    has: ClassVar[tuple[float, ...]] = (16, 24, 32, 48, 64, 96)
+    has: ClassVar[tuple[float, ...]] = (16, 24, 32, 48, 64)
     rates: ClassVar[tuple[int, ...]] = (16000, 22050, 24000, 32000)
     wide_rates: ClassVar[tuple[int, ...]] = (44100, 48000)
     wide_from: ClassVar[float] = 24

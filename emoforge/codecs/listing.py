@@ -7,7 +7,7 @@ from typing import Any
 import soundfile
 
 from emoforge.audio import Audio, read, write_flac
-from emoforge.codecs.specs import Settings, choose_codecs, codec_names, named_codec
+from emoforge.codecs.specs import ANY_POINT, Settings, choose_codecs, codec_names, named_codec
 from emoforge.errors import AudioError, ConfigError, EmoforgeError
 
 
@@ -40,11 +40,12 @@ def _listed(name: str, settings: Settings) -> Listed:
     missing = ""
     points: tuple[float, ...] = ()
     try:
-        codec = named_codec(name, settings)
+        codec = named_codec(name, settings, ANY_POINT)
         try:
             points = codec.points
         finally:
             codec.check_requirements()
+            _ = codec.weights
     except EmoforgeError as error:
         missing = str(error).removeprefix(f"'{name}' cannot run here, it ")
     return Listed(name, points, missing)

@@ -1,7 +1,7 @@
 """The codec `lyra`: Lyra v1.3, a neural codec of speech for telephones."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,6 +50,10 @@ class Lyra(Codec):
     def coded_rate(self, rate: int) -> int:
         """16 kHz."""
         return _RATE
+
+    def delay(self, rate: int) -> int:
+        """The same at all bitrates, so measured at the highest, which keeps the waveform best."""
+        return Codec.delay(replace(self, kbps=self.points[-1]), rate)
 
     @cached_property
     def place(self) -> Path:

@@ -13,6 +13,9 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Name → options that differ from the defaults; `component` names the registered codec, where it
 is not the name itself: `{"mimi": {"component": "transformers", "model": DIR}}`."""
 
+ANY_POINT: Mapping[str, Any] = {"kbps": 0.0}
+"""For a codec that is only asked which points it has."""
+
 _ADAPTERS = ("transformers",)
 """What runs many codecs, and is none by itself."""
 
@@ -51,8 +54,9 @@ def codec_points(name: str, settings: Settings) -> list[Chosen]:
 
 def _chosen(spec: str, settings: Settings) -> Iterator[Chosen]:
     name, _, point = spec.partition("@")
-    codec = named_codec(name, settings)
+    codec = named_codec(name, settings, ANY_POINT)
     codec.check_requirements()
+    _ = codec.weights  # what is missing shows here, before any work
     points = codec.points
     if point in ("", "all"):
         if not point and len(points) > 1:
@@ -73,8 +77,8 @@ def _chosen(spec: str, settings: Settings) -> Iterator[Chosen]:
         yield Chosen(name, f"{name}@{kbps:g}", one)
 
 
-def named_codec(name: str, settings: Settings, options: Mapping[str, Any] | None = None) -> Codec:
-    """A codec by its name, with what the settings say of it, and `options` on top.
+def named_codec(name: str, settings: Settings, options: Mapping[str, Any]) -> Codec:
+    """A codec by its name, with what the settings say of it, and `options` (`kbps`) on top.
 
     Raises ConfigError naming the nearest known name.
     """
@@ -83,4 +87,4 @@ def named_codec(name: str, settings: Settings, options: Mapping[str, Any] | None
     own = dict(settings.get(name, {}))
     component = str(own.pop("component", name))
     component_class("codec", component)
-    return cast(Codec, create("codec", component, {**own, **(options or {})}))
+    return cast(Codec, create("codec", component, {**own, **options}))

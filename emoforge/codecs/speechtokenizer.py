@@ -79,7 +79,7 @@ class SpeechTokenizer(NetworkCodec):
         _, file = self._files()
         try:
             network = _model().SpeechTokenizer(self._config)
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise RequirementError(
                 f"{file.with_name(_CONFIG)}: not the configuration of a SpeechTokenizer ({reason})"

@@ -4,8 +4,10 @@ Names such as `mimi` stand in `configs/codec/default.yaml`; what is particular t
 (its bitrates, its inputs) stands here, everything else is in its config.json.
 """
 
+import importlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,7 +20,7 @@ from emoforge.codecs.codec import Payload
 from emoforge.codecs.network import NetworkCodec, codebook_points, token_bits
 from emoforge.component import INCIDENTAL, Requirement
 from emoforge.errors import ConfigError, RequirementError
-from emoforge.hub import model_folder, read_json, weights_digest
+from emoforge.hub import model_folder, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +94,7 @@ class TransformersCodec(NetworkCodec):
 
     @cached_property
     def _kind(self) -> _Kind:
-        said = read_json(self.place / _CONFIG).get("model_type")
+        said = str(read_json(self.place / _CONFIG).get("model_type"))
         if said not in _KINDS:
             raise ConfigError(
                 f"{self.place}: its model_type is '{said}', no codec of tokens that emoforge runs "
@@ -141,19 +143,21 @@ class TransformersCodec(NetworkCodec):
         from transformers import AutoModel
 
         try:
-            network, found = AutoModel.from_pretrained(
-                self.place,
-                config=self._config,
-                dtype=torch.float32,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
+            with _quiet():
+                network, found = AutoModel.from_pretrained(
+                    self.place,
+                    config=self._config,
+                    dtype=torch.float32,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    output_loading_info=True,
+                )
         except Exception as error:  # damaged files, other shapes, pickles that hold code, …
             raise RequirementError(
                 f"{self.place}: the weights cannot be read ({_reason(error)})"
             ) from error
-        if missing := sorted(found["missing_keys"]):
+        # What stands for masked frames is training's alone.
+        if missing := sorted(k for k in found["missing_keys"] if "masked_spec_embed" not in k):
             raise RequirementError(
                 f"{self.place}: {len(missing)} of the tensors that {self._kind.title} needs are "
                 f"not among its weights, such as {missing[0]}"
@@ -172,7 +176,7 @@ class TransformersCodec(NetworkCodec):
     def _tokens(self, network: Any, waves: "torch.Tensor") -> list[Payload]:
         config, length = network.config, waves.shape[1]
         point = min(self._told, key=lambda point: abs(point - self.kbps))
-        told = {self._kind.told: self._told[point]} if self._kind.told else {}
+        told: dict[str, Any] = {self._kind.told: self._told[point]} if self._kind.told else {}
         heard = self._features(waves) if self._kind.features else {"input_values": waves[:, None]}
         if config.model_type == "encodec":
             codes, levels = _encoded_segments(network, waves, told)
@@ -213,7 +217,7 @@ class TransformersCodec(NetworkCodec):
 
 
 def _encoded_segments(
-    network: Any, waves: "torch.Tensor", told: Mapping[str, float]
+    network: Any, waves: "torch.Tensor", told: Mapping[str, Any]
 ) -> tuple["torch.Tensor", "torch.Tensor"]:
     """EnCodec's codes [B, codebooks, frames of all segments] and levels [B, segments or none]."""
     stereo = waves[:, None].expand(-1, network.config.audio_channels, -1)
@@ -267,14 +271,28 @@ def _codebook(config: Any) -> int:
 def _extractor(folder: Path) -> Any:
     from transformers import AutoFeatureExtractor
 
+    reader: Any = AutoFeatureExtractor
     try:
-        return AutoFeatureExtractor.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        return reader.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # absent, damaged, of another kind
         raise RequirementError(
             f"{folder / _PROCESSOR}: cannot be used ({_reason(error)})"
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars, and its log of what is missing: that is an error."""
+    logging: Any = importlib.import_module("transformers.utils.logging")
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _reason(error: Exception) -> str:

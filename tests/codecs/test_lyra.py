@@ -73,8 +73,7 @@ def test_bits_are_those_of_the_tokens(
 
 def test_fewer_quantisers_are_the_first_of_more(folder: Path, speech: list[Audio]) -> None:
     few, many = lyra(folder, 3.2), lyra(folder, 9.2)
-    frames = tokens(few, speech[0]).shape[1]
-    assert np.array_equal(tokens(many, speech[0])[:16, :frames], tokens(few, speech[0]))
+    assert np.array_equal(tokens(many, speech[0])[:16], tokens(few, speech[0]))
 
 
 def test_more_bits_sound_better(folder: Path, speech: list[Audio]) -> None:
@@ -91,6 +90,7 @@ def test_more_bits_sound_better(folder: Path, speech: list[Audio]) -> None:
 def test_it_is_in_time(folder: Path, speech: list[Audio]) -> None:
     codec = lyra(folder, 9.2)
     assert codec.delay(16000) <= 1
+    assert lyra(folder, 0.2).delay(16000) == codec.delay(16000)
     for audio in speech:
         back = codec.roundtrip(audio).audio.samples
         size = 2 * len(back)

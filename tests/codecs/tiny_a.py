@@ -88,8 +88,14 @@ def built(make: Callable[[], Any]) -> Any:
 
 
 def fill_codebooks(network: Any, channels: int) -> None:
-    """Codebooks of EnCodec's kind, which are zeros until training, spread as the latents are."""
+    """Codebooks of EnCodec's kind, which are zeros until training, spread as the latents are.
+
+    Layers are made louder, so that something comes out of many of them.
+    """
     random = torch.Generator().manual_seed(5)
+    for name, values in network.state_dict().items():
+        if name.endswith("weight_g"):
+            values.mul_(3**0.5)
     with torch.inference_mode():
         latents = network.encoder(0.1 * torch.randn(1, channels, 48000, generator=random))
     spread = latents.std(dim=2)

@@ -101,8 +101,12 @@ def _xcodec() -> Any:
 
 
 def _higgs() -> Any:
-    from transformers import DacConfig, HiggsAudioV2TokenizerConfig, HiggsAudioV2TokenizerModel
-    from transformers import HubertConfig
+    from transformers import (
+        DacConfig,
+        HiggsAudioV2TokenizerConfig,
+        HiggsAudioV2TokenizerModel,
+        HubertConfig,
+    )
 
     acoustic = DacConfig(**_DAC, downsampling_ratios=[8, 5, 4, 2, 3], sampling_rate=24000)
     acoustic.hidden_size = 128
@@ -118,14 +122,14 @@ def _higgs() -> Any:
 
 
 _FSQ: dict[str, Any] = {
-    "hidden_size": 32,
+    "hidden_size": 64,
     "intermediate_size": 32,
     "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
     "head_dim": 16,
     "encoder_hidden_size": 2,
-    "quantization_dim": 48,
+    "quantization_dim": 80,
     "quantization_levels": [4, 4, 4],
 }
 
@@ -165,7 +169,13 @@ def tiny_transformers(name: str, folder: Path, kbps: float | None = None) -> Cod
         torch.default_generator.manual_seed(7)
         network = NETWORKS[name]().eval()
         for key, values in network.state_dict().items():
-            if key.endswith(("codebook.embed", "codebook.embed_sum")):
+            if key.endswith("original0"):  # the length of a weight that is normalised
+                values.fill_(1)
+            elif key.endswith("decoder.conv2.weight"):  # DAC's last layer, quietly
+                values.normal_(std=0.002 * values[0].numel() ** -0.5)
+            elif key.endswith(("weight", "original1")) and values.ndim > 1:
+                values.normal_(std=values[0].numel() ** -0.5)  # as loud after a layer as before
+            elif key.endswith(("codebook.embed", "codebook.embed_sum")):
                 values.normal_()  # zeros until training fills it
     network.save_pretrained(folder)
     if name in _EXTRACTORS:

@@ -8,7 +8,7 @@ import numpy as np
 from emoforge.audio import Audio, encode_flac
 from emoforge.augment.emotion_loss.job import Way
 from emoforge.clip import Clip
-from emoforge.codecs.report import Listened, Observed
+from emoforge.codecs.report import Listened, Observed, Sound
 from emoforge.errors import EmoforgeError
 
 LONGEST_S = 4.0
@@ -38,13 +38,8 @@ def sounds_to_hear(
             except EmoforgeError:
                 continue
             heard = int(observed.heard[view][row, i]) if view else -1
-            sounds.append(
-                (
-                    observed.conditions[row].name,
-                    _uri(coded.audio),
-                    classes[heard] if heard >= 0 else None,
-                )
-            )
+            name = observed.conditions[row].name
+            sounds.append(Sound(name, _uri(coded.audio), classes[heard] if heard >= 0 else None))
         found.append(
             Listened(
                 clip.id,

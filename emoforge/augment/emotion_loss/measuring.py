@@ -1,7 +1,6 @@
 """Coding, measuring and hearing every clip under every condition, each once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,18 +30,20 @@ def measure_conditions(
     clips: Sequence[Clip],
     ways: Mapping[str, Way],
     measures: Mapping[str, Measure],
+    measured: Collection[str],
     judge: Judge,
     workers: int,
     progress: Progress,
 ) -> None:
     """Add to the store what it does not have yet; interrupted, the same call goes on.
 
-    ways: condition's key → what is done to clips; measures: by key. Codecs and measures run in
+    ways: condition's key → what is done to clips; measures: by key, of the clips whose digests
+    are among `measured`, while the judge hears all clips. Codecs and measures run in
     worker processes; network codecs, one after another, and the judge in this one. Of each clip
     a few bytes are held, and audio of a few batches only.
     """
     keys = [*measures]
-    missing = _missing(store, clips, ways, keys, judge.encoder)
+    missing = _missing(store, clips, ways, keys, measured, judge.encoder)
     total = sum(int(np.count_nonzero(own)) for own in missing.values())
     job = CodecJob(ways, measures, judge.rate)
     with progress.stage("codecs", total) as advance:
@@ -50,16 +51,24 @@ def measure_conditions(
             batches = _batches(clips, turn, missing, keys)
             if any(_network(ways[key]) for key in turn):
                 batches = _coded(batches, ways)
-            with closing(LocalRunner(job, workers).run(batches)) as answers:
-                for batch in encode_batches(judge, map(list, answers), _sound):
-                    store.add((_row(answer, heard) for answer, heard in batch), judge.encoder)
-                    advance(len(batch))
+            answers = LocalRunner(job, workers).run(batches)
+            for batch in encode_batches(judge, answers, _sound):
+                store.add((_row(answer, heard) for answer, heard in batch), judge.encoder)
+                advance(len(batch))
 
 
 def _missing(
-    store: Store, clips: Sequence[Clip], ways: Mapping[str, Way], keys: Sequence[str], encoder: str
+    store: Store,
+    clips: Sequence[Clip],
+    ways: Mapping[str, Way],
+    keys: Sequence[str],
+    measured: Collection[str],
+    encoder: str,
 ) -> Missing:
-    everything = (2 << len(keys)) - 1
+    hear = 1 << len(keys)
+    everything = np.array(
+        [hear | (hear - 1 if clip.digest in measured else 0) for clip in clips], np.int64
+    )
     found = {}
     for condition in ways:
         done = store.done(condition, keys, encoder)

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,9 +23,14 @@ from emoforge.augment.qualification import qualified_by_card
 from emoforge.clip import Clip
 from emoforge.codecs import Chosen, choose_codecs
 from emoforge.codecs.report import (
+    CSV,
+    HEARD,
     ORIGINAL,
+    PARQUET,
+    TEX,
     Condition,
     LowPass,
+    Row,
     Summary,
     Unchanged,
     summarise,
@@ -49,7 +54,8 @@ class EmotionLossConfig:
 
     codecs: `opus@16`, `opus@all`, …. codec: name → options of codecs. measures: name → options.
     judge: options, with `name`. scheme: None: wide8, if the judge hears it.
-    clips: at most so many of each speaker and emotion; None: all.
+    clips, measured: at most so many of each speaker and emotion are heard by the judge, and are
+        measured; None: all.
     listen: clips on the page to listen to. workers: processes; None: one a core; 0: none.
     """
 
@@ -61,6 +67,7 @@ class EmotionLossConfig:
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     scheme: str | None = None
     clips: int | None = None
+    measured: int | None = None
     listen: int = 4
     workers: int | None = None
 
@@ -74,22 +81,62 @@ class EmotionLoss:
     cautions: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON form."""
+        """Plain JSON form: of each group what was found in words, and its ranking."""
+        summary = self.summary
         return {
-            **self.summary.to_dict(),
+            "groups": [
+                {
+                    "kind": group.kind,
+                    "name": group.name,
+                    "clips": group.clips,
+                    "speakers": group.speakers,
+                    "found": {view: list(told) for view, told in group.sentences.items()},
+                    "notes": list(group.notes),
+                    "ranking": {
+                        view: [asdict(row) for row in summary.ranking(group, view)]
+                        for view in summary.views
+                    },
+                }
+                for group in summary.groups
+            ],
             "files": dict(self.files),
             "cautions": list(self.cautions),
         }
 
     def print(self) -> None:
-        """Show it on standard output."""
-        self.summary.print()
+        """Show it on standard output: all clips together; the page has the rest."""
         from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
 
         console = Console(markup=False)
-        for caution in self.cautions:
+        group = self.summary.groups[0]
+        for view in self.summary.views:
+            table = Table(
+                title=f"UAR, {HEARD[view]}", title_justify="left", box=None, pad_edge=False
+            )
+            for column in ("", "kbit/s", "UAR", "− original", "95 %", "p"):
+                table.add_column(column, justify="right" if column else "left", no_wrap=True)
+            for row in self.summary.ranking(group, view):
+                table.add_row(*map(Text, _cells(row)))
+            console.print(table)
+            for sentence in group.sentences[view]:
+                console.print(sentence)
+            console.print()
+        for caution in [*self.cautions, *self.summary.notes, *group.notes]:
             console.print(caution)
         console.print(f"\nPage: {self.files['page']}", soft_wrap=True)
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.condition,
+        "" if row.kbps is None else f"{row.kbps:.1f}",
+        "" if row.value is None else f"{row.value:.3f}",
+        "" if row.difference is None else f"{row.difference:+.3f}",
+        "" if row.low is None else f"[{row.low:+.3f}, {row.high:+.3f}]",
+        "" if row.p_adjusted is None else f"{row.p_adjusted:.2g}",
+    ]
 
 
 def report_emotion_loss(config: EmotionLossConfig, progress: Progress | None = None) -> EmotionLoss:
@@ -115,7 +162,14 @@ def report_emotion_loss(config: EmotionLossConfig, progress: Progress | None = N
     with closing(store):
         workers = len(os.sched_getaffinity(0)) if config.workers is None else config.workers
         each = {key: way for key, (way, _) in ways.items()}
-        measure_conditions(store, clips, each, measures, judge, workers, progress)
+        measured = clips if config.measured is None else _few(clips, config.measured)
+        digests = {clip.digest for clip in measured}
+        measure_conditions(store, clips, each, measures, digests, judge, workers, progress)
+        if len(measured) < len(clips):
+            notes.append(
+                f"The judge heard all {len(clips)} clips; prosody, signal, speaker and quality are "
+                f"of {len(measured)}, at most {config.measured} of each speaker and emotion."
+            )
         cautions = [*_cautions(judge, clips), *notes]
         about = _about(config, judge, scheme, clips, codecs, cautions)
         named = {key: condition for key, (_, condition) in ways.items()}
@@ -124,18 +178,15 @@ def report_emotion_loss(config: EmotionLossConfig, progress: Progress | None = N
     for way in each.values():
         way.setup()
     listened = sounds_to_hear(observed, clips, [*each.values()], config.listen)
-    files = {kind: str(path) for kind, path in write_tables(summary, out).items()}
-    page = out / "report.html"
-    write_page(summary, observed, listened, page)
-    settings = out / "config.yaml"
-    settings.write_text(
-        yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True), encoding="utf-8"
-    )
-    return EmotionLoss(
-        summary,
-        {"page": str(page), **files, "config": str(settings)},
-        [*cautions, *observed.notes],
-    )
+    settings = yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+    try:
+        write_tables(summary, out)
+        write_page(summary, observed, listened, out / "report.html")
+        (out / "config.yaml").write_text(settings, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"out={out}: cannot be written ({error.strerror})") from error
+    names = {"page": "report.html", "parquet": PARQUET, "csv": CSV, "tex": TEX}
+    return EmotionLoss(summary, {kind: str(out / name) for kind, name in names.items()}, cautions)
 
 
 def _measures(options: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Measure]]:
@@ -209,7 +260,7 @@ def _clips(
 def _few(clips: Sequence[Clip], most: int) -> list[Clip]:
     """At most so many clips of each speaker and emotion; fewer are among more."""
     if most < 1:
-        raise ConfigError(f"clips={most}: must be 1 or more")
+        raise ConfigError(f"clips and measured must be 1 or more, or null for all; got {most}")
     taken: Counter[tuple[str, str, str]] = Counter()
     found = []
     for clip in sorted(clips, key=lambda clip: clip.digest):

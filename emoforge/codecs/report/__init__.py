@@ -2,18 +2,32 @@
 
 from emoforge.codecs.report.anchors import LowPass, Unchanged
 from emoforge.codecs.report.observed import ORIGINAL, VIEWS, Condition, Observed, View
+from emoforge.codecs.report.page import Listened, Sound, write_page
+from emoforge.codecs.report.summary import HEARD, Row, Summary, summarise
+from emoforge.codecs.report.tables import CSV, PARQUET, TEX, write_tables
 from emoforge.codecs.report.views import Listeners, centred_cosine, divergence, strangers
 
 __all__ = [
+    "CSV",
+    "HEARD",
     "ORIGINAL",
+    "PARQUET",
+    "TEX",
     "VIEWS",
     "Condition",
+    "Listened",
     "Listeners",
     "LowPass",
     "Observed",
+    "Row",
+    "Sound",
+    "Summary",
     "Unchanged",
     "View",
     "centred_cosine",
     "divergence",
     "strangers",
+    "summarise",
+    "write_page",
+    "write_tables",
 ]

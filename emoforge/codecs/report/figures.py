@@ -15,8 +15,8 @@ from emoforge.page import svg
 COLOURS = 8
 _STYLES = ("solid", "dashed", "dotted", "hollow")
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-_BEYOND = 1.5
-"""An anchor that loses that many times as much as any codec would flatten the picture."""
+_ROOM = 0.04
+"""Share of a scale that is left free at each end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,9 @@ class Scale:
 
     def ticks(self) -> list[tuple[float, str]]:
         """(place, label in points)"""
-        first, last = round(self.low / self.step), round(self.high / self.step)
-        labels = [points(i * self.step).removesuffix(".0") for i in range(first, last + 1)]
+        multiples = range(math.ceil(self.low / self.step), math.floor(self.high / self.step) + 1)
         return [
-            (self.place(i * self.step), label)
-            for i, label in zip(range(first, last + 1), labels, strict=True)
+            (self.place(i * self.step), points(i * self.step).removesuffix(".0")) for i in multiples
         ]
 
 
@@ -57,15 +55,18 @@ class Panel:
 
 
 def scale(codecs: Sequence[Row], anchors: Sequence[Row] = ()) -> Scale:
-    """For differences and their intervals; anchors far below all codecs stay outside."""
+    """For codecs' differences and their intervals.
+
+    Anchors that lose far more than any codec would flatten the picture, and stay outside.
+    """
     ends = [end for row in codecs for end in (row.difference, row.low, row.high) if end is not None]
     low, high = min([0.0, *ends]), max([0.0, *ends])
-    within = [row.difference for row in anchors if row.difference is not None]
-    low = min([low, *(one for one in within if one > _BEYOND * min(low, -0.02))])
+    furthest = min(1.2 * low, -0.1)
+    lost = [row.difference for row in anchors if row.difference is not None]
+    low = min([low, -0.01, *(one for one in lost if one >= furthest)])
+    room = _ROOM * (high - low)
     step = next((one for one in _STEPS if (high - low) / one <= 6), 1.0)
-    return Scale(
-        step * min(math.floor(low / step), -1), step * max(math.ceil(high / step), 0), step
-    )
+    return Scale(low - room, high + room, step)
 
 
 def style(codecs: Sequence[str]) -> Mapping[str, str]:
@@ -107,7 +108,7 @@ def curves(
             yield f'<path class="{kind}" d="M0 {100 - place:.2f}H100"/>'
         for row in anchors:
             if row.difference is not None and row.difference >= down.low:
-                yield f'<path class="anchor" d="M0 {y(row.difference):.2f}H100"/>'
+                yield f'<path class="reference" d="M0 {y(row.difference):.2f}H100"/>'
         for codec, look in styles.items():
             own = [
                 (x(row.kbps), row, y(row.difference))
@@ -141,11 +142,7 @@ def curves(
                 across,
                 [(100 - place, label) for place, label in down.ticks()],
                 [(y(value), row.condition) for row, value in known if value >= down.low],
-                [
-                    f"{row.condition} {points(value)}"
-                    for row, value in known
-                    if value < down.low
-                ],
+                [f"{row.condition} {points(value)}" for row, value in known if value < down.low],
             )
         )
     return made

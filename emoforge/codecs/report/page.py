@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
@@ -22,7 +22,7 @@ from emoforge.codecs.report.summary import (
     told,
 )
 from emoforge.page import date, environment
-from emoforge.selection.measures import Result
+from emoforge.selection.measures import Group, Result
 
 _SECTIONS = {
     "found": "Found",
@@ -33,13 +33,6 @@ _SECTIONS = {
     "listen": "Listen",
     "failed": "What failed",
     "how": "How it was made",
-}
-_GROUPS = {
-    "emotion": "emotion",
-    "prosody": "prosody",
-    "signal": "signal",
-    "speaker": "speaker",
-    "quality": "quality",
 }
 
 
@@ -99,6 +92,7 @@ def render(
     return pages.get_template("report.html.jinja").render(
         summary=summary,
         alpha=ALPHA,
+        classes=len(observed.scheme.classes),
         heard=HEARD,
         sections=_SECTIONS,
         codecs=figures.style(codecs),
@@ -120,7 +114,7 @@ def _by_group(observed: Observed) -> Mapping[str, Sequence[Result]]:
     known = [one for one in observed.results if one.name in observed.measured]
     return {
         group: own
-        for group in _GROUPS
+        for group in get_args(Group)
         if (own := [one for one in known if one.group == group])
     }
 

@@ -127,9 +127,7 @@ class Group:
 
         def score(sums: Floats) -> Floats:
             with np.errstate(invalid="ignore"):
-                whole = sums.sum(-2, keepdims=True)
-                both = np.concatenate([whole, sums], -2)
-                return np.asarray(both[..., 0] / both[..., 1])
+                return np.asarray(sums[..., 0] / sums[..., 1])
 
         def parts(condition: npt.NDArray[np.float32]) -> tuple[Floats, Places]:
             there = np.isfinite(condition) & (np.isfinite(values[0]) | (not alone))
@@ -242,8 +240,9 @@ class Group:
         return sums.reshape(self.speakers, self._classes).astype(np.float64)
 
     def _sums(self, values: npt.NDArray[np.float32], there: npt.NDArray[np.bool_]) -> Floats:
-        """Sum and number of values, [S, K, 2]."""
-        return np.stack([self._by_class(there, values), self._by_class(there)], -1)
+        """Sum and number of values, of all and of every class: [S, 1 + K, 2]."""
+        sums = np.stack([self._by_class(there, values), self._by_class(there)], -1)
+        return np.concatenate([sums.sum(1, keepdims=True), sums], 1)
 
     def _clips(self, there: npt.NDArray[np.bool_], over_all: int) -> Places:
         by_class = np.bincount(self._emotions[there], minlength=self._classes)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from emoforge.codecs.report.observed import VIEWS, Condition, Kind, Observed, View
 from emoforge.codecs.report.statistics import Effects, Group, Losses, Places, least_p
@@ -195,10 +196,12 @@ def summarise(observed: Observed) -> Summary:
     views = [view for view in VIEWS if view in observed.heard]
     rows: list[Row] = []
     groups: list[GroupSummary] = []
-    for kind, name, members in _groups(observed):
-        group, own = _summarised(observed, kind, name, members, views)
-        groups.append(group)
-        rows += own
+    # The products are small: several threads would only wait for one another.
+    with threadpool_limits(1, user_api="blas"):
+        for kind, name, members in _groups(observed):
+            group, own = _summarised(observed, kind, name, members, views)
+            groups.append(group)
+            rows += own
     return Summary(ordered(observed.conditions), views, groups, rows, list(observed.notes))
 
 
@@ -386,14 +389,15 @@ def _of_emotions(losses: Sequence[Loss]) -> Iterator[str]:
     if len(losses) < 2:
         return
     for word, sign in (("more", -1), ("less", 1)):
-        if found := [one for one in losses if one.shown == sign]:
-            each = ", ".join(
-                f"{one.emotion} ({points(one.difference)}, against the others "
-                f"{_range(one.beside, one.beside_low, one.beside_high)}, p = {one.p_adjusted:.2g})"
-                for one in (found if sign < 0 else found[::-1])
+        found = [one for one in losses if one.shown == sign][::-sign]
+        if found:
+            each = ", ".join(f"{one.emotion} ({points(one.difference)})" for one in found)
+            highest = max(one.p_adjusted or 0.0 for one in found)
+            yield (
+                f"In points of recall, on average over all codecs, {each} "
+                f"{'is' if len(found) == 1 else 'are'} shown to lose {word} than the other "
+                f"emotions (p\N{NO-BREAK SPACE}≤\N{NO-BREAK SPACE}{highest:.2g})."
             )
-            verb = "loses" if len(found) == 1 else "lose"
-            yield f"On average over all codecs {each} {verb} {word} than the other emotions."
     if not any(one.shown < 0 for one in losses):
         most = losses[0]
         yield (

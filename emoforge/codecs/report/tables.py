@@ -45,18 +45,18 @@ def write_tables(summary: Summary, folder: Path) -> None:
 
 
 def _write_parquet(rows: Sequence[Row], path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     kinds: dict[str, Any] = {
-        **dict.fromkeys(_WORDS, pyarrow.string()),
-        **dict.fromkeys(_COUNTS, pyarrow.int64()),
+        **dict.fromkeys(_WORDS, pa.string()),
+        **dict.fromkeys(_COUNTS, pa.int64()),
     }
     columns = {
-        name: pyarrow.array([getattr(row, name) for row in rows], kinds.get(name, pyarrow.float64()))
+        name: pa.array([getattr(row, name) for row in rows], kinds.get(name, pa.float64()))
         for name in _COLUMNS
     }
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    pq.write_table(pa.table(columns), path)
 
 
 def _plain(value: str | float | None) -> str | int:
@@ -67,9 +67,7 @@ def _plain(value: str | float | None) -> str | int:
 
 def latex(summary: Summary) -> str:
     """A table (booktabs) of every group and view, to be included in a document."""
-    tables = [
-        _table(summary, group, view) for group in summary.groups for view in summary.views
-    ]
+    tables = [_table(summary, group, view) for group in summary.groups for view in summary.views]
     return "\n".join(["% Needs \\usepackage{booktabs}.", *tables])
 
 

@@ -73,14 +73,14 @@ def divergence(p: Floats, q: Floats) -> Floats:
 
     J. Lin, "Divergence measures based on the Shannon entropy", IEEE Trans. Inf. Theory 37(1), 1991.
     """
-    p, q = p.astype(np.float64), q.astype(np.float64)
-    middle = (p + q) / 2
+    one, other = p.astype(np.float64), q.astype(np.float64)
+    middle = (one + other) / 2
 
     def surprise(of: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         ratio = np.divide(of, middle, out=np.ones_like(of), where=of > 0)
         return np.asarray((of * np.log2(ratio)).sum(1))
 
-    return np.clip((surprise(p) + surprise(q)) / 2, 0, 1).astype(np.float32)
+    return np.clip((surprise(one) + surprise(other)) / 2, 0, 1).astype(np.float32)
 
 
 def centred_cosine(

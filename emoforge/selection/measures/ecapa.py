@@ -1,21 +1,25 @@
-"""The measure `ecapa`: how much a sound still has the speaker's voice, as ECAPA-TDNN hears it."""
+"""The measure `ecapa`: how much of the speaker's voice is left, as ECAPA-TDNN hears it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from emoforge.audio import Audio
-from emoforge.component import INCIDENTAL, Requirement
+from emoforge.audio import Audio, Samples
+from emoforge.component import INCIDENTAL
 from emoforge.errors import RequirementError
 from emoforge.hub import model_folder, read_weights, weights_digest
 from emoforge.selection.measures.measure import Measure, Result, check_original, silent
-from emoforge.selection.measures.spectrum import Floats
+from emoforge.selection.measures.spectrum import Floats, decibels
+
+if TYPE_CHECKING:
+    from emoforge.selection.measures.ecapa_network import Ecapa
 
 _RATE = 16000
+_SIZE, _HOP = 400, 160
 _FILE = "embedding_model.ckpt"
 _SHORTEST_S = 0.3
 
@@ -38,7 +42,6 @@ class EcapaSimilarity(Measure):
 
     name: ClassVar[str] = "ecapa"
     version: ClassVar[int] = 1
-    requires: ClassVar[tuple[Requirement, ...]] = (Requirement("speechbrain", "speechbrain"),)
     results: ClassVar[tuple[Result, ...]] = (
         Result("ecapa_cosine", "Speaker similarity (ECAPA)", "", "higher", "speaker"),
     )
@@ -53,24 +56,19 @@ class EcapaSimilarity(Measure):
         return weights_digest([self._file])
 
     @cached_property
-    def _networks(self) -> tuple[Any, Any]:
-        """Mel bands, and the network for them."""
-        from speechbrain.lobes.features import Fbank
-        from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+    def _network(self) -> "Ecapa":
+        from emoforge.selection.measures.ecapa_network import Ecapa
 
-        state = read_weights([self._file])
         try:
-            network = ECAPA_TDNN(**_shape(state))
-            network.load_state_dict(state)
-        except (RuntimeError, KeyError, AssertionError) as error:
+            return Ecapa.of(read_weights([self._file]))
+        except (RuntimeError, KeyError, AttributeError, IndexError) as error:
             raise RequirementError(
                 f"{self._file}: its weights are not those of SpeechBrain's ECAPA-TDNN"
             ) from error
-        return Fbank(sample_rate=_RATE, n_mels=80), network.eval()
 
     def setup(self) -> None:
         """Load the weights; raises RequirementError for those of another network."""
-        _ = self._networks
+        _ = self._network
 
     def prepare(self, original: Audio) -> Floats:
         """Direction of the original's embedding; AudioError below 0.3 s, or for silence."""
@@ -86,32 +84,29 @@ class EcapaSimilarity(Measure):
     def _embedding(self, audio: Audio) -> Floats:
         import torch
 
-        bands, network = self._networks
+        mels = _mels(audio.resampled(_RATE).samples)
         with torch.inference_mode():
-            mels = bands(torch.from_numpy(audio.resampled(_RATE).samples)[None])
-            vector: Floats = network(mels - mels.mean(1, keepdim=True))[0, 0].numpy()
+            vector: Floats = self._network(torch.from_numpy(mels.T.copy())[None])[0].numpy()
         return vector / np.linalg.norm(vector)
 
 
-def _shape(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What ECAPA_TDNN is made with, from the shapes of its weights; KeyError for other weights.
+@cache
+def _filters() -> Floats:
+    """80 triangles on the mel scale, each as wide above its centre as below: [201, 80]."""
+    mel = np.linspace(0, 2595 * np.log10(1 + _RATE / 2 / 700), 82)
+    edges = 700 * (10 ** (mel / 2595) - 1)
+    bins = np.linspace(0, _RATE / 2, _SIZE // 2 + 1)[:, None]
+    away = np.abs(bins - edges[1:-1]) / np.diff(edges)[:-1]
+    return np.asarray(np.maximum(0, 1 - away), np.float32)
 
-    Dilations and groups leave no trace in them: they are the published ones, the defaults.
-    """
-    convolutions = [
-        state["blocks.0.conv.conv.weight"],
-        *(state[f"blocks.{i}.tdnn1.conv.conv.weight"] for i in (1, 2, 3)),
-        state["mfa.conv.conv.weight"],
-    ]
-    within = [state[f"blocks.{i}.res2net_block.blocks.0.conv.conv.weight"] for i in (1, 2, 3)]
-    kernels = [convolutions[0], *within, convolutions[4]]
-    parts = [key for key in state if key.startswith("blocks.1.res2net_block.blocks.")]
-    return {
-        "input_size": 80,
-        "channels": [len(weight) for weight in convolutions],
-        "kernel_sizes": [weight.shape[2] for weight in kernels],
-        "attention_channels": len(state["asp.tdnn.conv.conv.weight"]),
-        "res2net_scale": len({key.split(".")[4] for key in parts}) + 1,
-        "se_channels": len(state["blocks.1.se_block.conv1.conv.weight"]),
-        "lin_neurons": len(state["fc.conv.weight"]),
-    }
+
+def _mels(samples: Samples) -> Floats:
+    """Mel bands in dB, of 25 ms every 10 ms, less their mean over the clip: [frames, 80]."""
+    from scipy.fft import rfft
+
+    padded = np.pad(samples, _SIZE // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _SIZE)[::_HOP]
+    hamming = (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(_SIZE) / _SIZE)).astype(np.float32)
+    power = np.square(np.abs(rfft(frames * hamming)))
+    levels = decibels(power @ _filters(), 1e-10)
+    return levels - levels.mean(axis=0)

@@ -153,7 +153,7 @@ class Dnsmos(Quality):
 def _p808_mels(samples: Floats) -> Floats:
     """120 log-mel bands below the loudest point, from -1 to 1: [900, 120]."""
     power = np.square(magnitudes(samples[:-_HOP], 321, _HOP)) @ mel_filters(_RATE, 321, 120)
-    return (decibels(power, 1e-10, float(power.max())) + 40) / 40
+    return np.asarray((decibels(power, 1e-10, float(power.max())) + 40) / 40, np.float32)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,8 @@ class DnsmosPro(Quality):
 
         (path,) = self._paths
         try:
-            return torch.jit.load(str(path), map_location="cpu").eval()
+            load: Any = torch.jit.load
+            return load(str(path), map_location="cpu").eval()
         except (RuntimeError, ValueError) as error:
             raise RequirementError(f"{path}: damaged, it is no TorchScript network") from error
 

@@ -52,7 +52,7 @@ def mel_filters(rate: int, size: int, bands: int, top: float | None = None) -> F
     rising = (bins[:, None] - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - bins[:, None]) / np.diff(edges)[1:]
     filters = np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
-    return filters.astype(np.float32)
+    return np.asarray(filters, np.float32)
 
 
 def decibels(power: Floats, floor: float, reference: float = 1.0, depth: float = 80.0) -> Floats:

@@ -77,9 +77,7 @@ class ProsodyError(Measure):
         own = _contours(other)
         both = (prepared.f0 > 0) & (own.f0 > 0)
         a, b = np.log2(prepared.f0[both]), np.log2(own.f0[both])
-        change = np.maximum(own.energy, _floor(own)) - np.maximum(
-            prepared.energy, _floor(prepared)
-        )
+        change = np.maximum(own.energy, _floor(own)) - np.maximum(prepared.energy, _floor(prepared))
         enough = both.sum() >= FEWEST_VOICED
         return {
             "f0_corr": _correlation(a, b) if enough else np.nan,

@@ -130,10 +130,7 @@ def observed(
             "voicing": (0, 0.4),
         }.get(result.name, (1.0, 0.6))  # fmt: skip
         values = np.stack(
-            [
-                middle + sign * spread * loss_of(one) * rng.uniform(0.6, 1.4, n)
-                for one in made
-            ]
+            [middle + sign * spread * loss_of(one) * rng.uniform(0.6, 1.4, n) for one in made]
         ).astype(np.float32)
         values[-1] = np.nan
         if result.name == "si_sdr":
