@@ -14,6 +14,10 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 
+# Test processes side by side share the cores: threads of each would wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Time limits would fail on a busy machine; CI tries the same examples every time.
 settings.register_profile("emoforge", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("emoforge")

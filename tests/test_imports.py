@@ -14,9 +14,10 @@ PACKAGE = Path(emoforge.__file__).parent
 
 # What takes long to import, or is an extra that may be absent.
 HEAVY = {
-    "TTS", "audiotools", "dac", "datasets", "encodec", "faster_whisper", "gradio", "kaldiio",
-    "lhotse", "librosa", "matplotlib", "numba", "opensmile", "pandas", "pyroomacoustics", "pyworld",
-    "sklearn", "speechbrain", "torch", "torchaudio", "transformers", "webdataset",
+    "TTS", "ai_edge_litert", "audiotools", "dac", "datasets", "encodec", "faster_whisper", "gradio", "kaldiio",
+    "lhotse", "librosa", "matplotlib", "numba", "onnxruntime", "opensmile", "pandas", "pesq",
+    "pyroomacoustics", "pystoi", "pyworld", "resemblyzer", "sklearn", "snac", "speechbrain",
+    "speechtokenizer", "torch", "torchaudio", "torchmetrics", "transformers", "webdataset",
 }  # fmt: skip
 # What the command line does not need before it knows the command.
 CORE = {"av", "hydra", "jinja2", "numpy", "pyarrow", "scipy", "soundfile", "sqlalchemy"}

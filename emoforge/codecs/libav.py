@@ -6,7 +6,7 @@ There is no container in between, so that the packets' sizes are what the codec 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import av
 import numpy as np
@@ -19,15 +19,15 @@ from emoforge.errors import AudioError
 
 def _missing(encoder: str, decoder: str) -> str | None:
     """Say which of both PyAV's libraries lack, and how to get them."""
-    for name, mode in ((encoder, "w"), (decoder, "r")):
+    needs: tuple[tuple[str, Literal["w", "r"], str], ...] = (
+        (encoder, "w", "encoder"),
+        (decoder, "r", "decoder"),
+    )
+    for name, mode, kind in needs:
         try:
-            av.Codec(name, "w" if mode == "w" else "r")
-        except av.error.FFmpegError:
-            kind = "encoder" if mode == "w" else "decoder"
-            return (
-                f"PyAV with FFmpeg's {kind} '{name}' "
-                "(pip install --force-reinstall --only-binary av av)"
-            )
+            av.Codec(name, mode)
+        except ValueError:  # av's UnknownCodecError is one
+            return f"PyAV with FFmpeg's {kind} '{name}' (pip install --only-binary av av)"
     return None
 
 

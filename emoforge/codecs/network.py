@@ -92,7 +92,7 @@ class NetworkCodec(Codec):
     def delay(self, rate: int) -> int:
         """0: it was trained to give back its input in place.
 
-        Measuring would find chance peaks: what comes back need not have the source's phases.
+        Measuring could find a chance peak: what comes back need not have the source's phases.
         """
         return 0
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emoforge.audio import Audio, read
-from emoforge.codecs import Coded, Codec
+from emoforge.codecs import Codec, Coded
 from emoforge.component import create, registered
 from emoforge.errors import AudioError, ConfigError, RequirementError
 

@@ -97,7 +97,7 @@ def test_half_the_level_changes_only_what_says_so(
 )
 def test_sounds_at_the_edge_have_numbers_or_none(measure: Measure, sound: Any) -> None:
     audio = Audio(sound, 16000)
-    others = [audio, Audio(np.zeros_like(sound), 16000), Audio(sound[::-1].copy(), 16000)]
+    others = [audio, Audio(np.zeros_like(sound), 16000)]
     for other in others:
         try:
             values = measured(measure, audio, other)

@@ -61,7 +61,7 @@ def scale(codecs: Sequence[Row], anchors: Sequence[Row] = ()) -> Scale:
     """
     ends = [end for row in codecs for end in (row.difference, row.low, row.high) if end is not None]
     low, high = min([0.0, *ends]), max([0.0, *ends])
-    furthest = min(1.2 * low, -0.1)
+    furthest = min(low, -0.1)
     lost = [row.difference for row in anchors if row.difference is not None]
     low = min([low, -0.01, *(one for one in lost if one >= furthest)])
     room = _ROOM * (high - low)

@@ -3,6 +3,7 @@
 Their weights are not shipped. Each measure says where they come from and under which licence.
 """
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -187,8 +188,11 @@ class DnsmosPro(Quality):
 
         (path,) = self._paths
         try:
-            load: Any = torch.jit.load
-            return load(str(path), map_location="cpu").eval()
+            with warnings.catch_warnings():
+                # torch wants other formats from now on; these weights are published in this one.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                load: Any = torch.jit.load
+                return load(str(path), map_location="cpu").eval()
         except (RuntimeError, ValueError) as error:
             raise RequirementError(f"{path}: damaged, it is no TorchScript network") from error
 

@@ -312,3 +312,19 @@ def test_the_emotion_that_loses_most_over_codecs_is_told_apart() -> None:
     assert found.beside_low[0] > 0
     assert (found.low <= found.difference).all()
     assert (found.difference <= found.high).all()
+
+
+def test_a_condition_that_failed_everywhere_has_nothing_and_spoils_nothing() -> None:
+    emotions, names, heard = clips(8, 30, conditions=4)
+    without = Group(emotions, names, K).losses(heard[:3])
+    heard[3] = -1
+    group = Group(emotions, names, K)
+    found = group.hearing(heard)
+    for name, values in columns(found).items():
+        assert np.isfinite(values[:3]).all(), name
+        assert name in ("clips", "speakers") or np.isnan(values[3]).all(), name
+    assert not found.clips[3].any()
+    for name, values in columns(group.losses(heard)).items():
+        assert values == pytest.approx(getattr(without, name)), name
+    silent = np.full(heard.shape, np.nan, np.float32)
+    assert np.isnan(group.measuring(silent, alone=True).value).all()

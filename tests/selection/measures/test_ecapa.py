@@ -14,7 +14,6 @@ from emoforge.errors import ConfigError, RequirementError
 from emoforge.selection.measures.ecapa import EcapaSimilarity
 from emoforge.selection.measures.ecapa_network import Ecapa
 
-
 EMBEDDING = [0.36013, -0.40226, 0.11865, 0.0234, -0.19494, -0.13254]
 COSINE = 0.99805
 
@@ -51,7 +50,7 @@ def pair(shared: Path) -> tuple[Audio, Audio]:
 
 
 def test_it_computes_what_speechbrain_does(published: Path, pair: tuple[Audio, Audio]) -> None:
-    """Measured with Fbank, InputNormalization and ECAPA_TDNN of SpeechBrain 1.1.2, these weights."""
+    """Measured with SpeechBrain 1.1.2's bands, normalisation and network, and these weights."""
     measure = EcapaSimilarity(str(published))
     prepared = measure.prepare(pair[0])
     np.testing.assert_allclose(prepared[:6], EMBEDDING, atol=2e-5)

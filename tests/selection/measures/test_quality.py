@@ -57,6 +57,7 @@ def test_nisqa_refuses_what_it_cannot_hear(shared: Path) -> None:
         measure.compare(None, Audio(sound[:800], 16000))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("corpus", ["BVCC", "NISQA", "VCC2018"])
 def test_dnsmos_pro_hears_what_its_authors_feed_it(shared: Path, coded: Audio, corpus: str) -> None:
     """10 s of the clip repeated, as log10 magnitudes of librosa's."""
