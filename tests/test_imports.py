@@ -14,9 +14,9 @@ PACKAGE = Path(emoforge.__file__).parent
 
 # What takes long to import, or is an extra that may be absent.
 HEAVY = {
-    "TTS", "ai_edge_litert", "audiotools", "dac", "datasets", "encodec", "faster_whisper", "gradio", "kaldiio",
-    "lhotse", "librosa", "matplotlib", "numba", "onnxruntime", "opensmile", "pandas", "pesq",
-    "pyroomacoustics", "pystoi", "pyworld", "resemblyzer", "sklearn", "snac", "speechbrain",
+    "TTS", "ai_edge_litert", "audiotools", "dac", "datasets", "encodec", "faster_whisper", "gradio",
+    "kaldiio", "lhotse", "librosa", "matplotlib", "numba", "onnxruntime", "opensmile", "pandas",
+    "pesq", "pyroomacoustics", "pystoi", "pyworld", "resemblyzer", "sklearn", "snac", "speechbrain",
     "speechtokenizer", "torch", "torchaudio", "torchmetrics", "transformers", "webdataset",
 }  # fmt: skip
 # What the command line does not need before it knows the command.

@@ -7,7 +7,7 @@ import numpy as np
 
 from emoforge.audio import Audio, pcm16
 from emoforge.augment.importing import checked
-from emoforge.component import Generator, component_class
+from emoforge.component import Generator, create
 from emoforge.errors import AudioError, WorkspaceError
 from emoforge.workspace import Workspace
 
@@ -43,8 +43,7 @@ def replay_candidate(workspace: Workspace, candidate: str) -> tuple[Replay, Audi
     made = next(workspace.clips(ids=[identity]), None)
     if made is None:
         raise WorkspaceError(f"{workspace.location}: candidate {identity} has no audio to compare")
-    # Options steer planning only: what is resolved stands in the parameters.
-    generator = cast(Generator, component_class("generator", plan.generator)())
+    generator = _generator(workspace, plan.generator)
     for what, then, now in (
         ("version", plan.version, generator.version),
         ("weights", plan.weights, generator.weights),
@@ -75,3 +74,11 @@ def replay_candidate(workspace: Workspace, candidate: str) -> tuple[Replay, Audi
         int(difference.max(initial=0)),
     )
     return result, outcome.audio
+
+
+def _generator(workspace: Workspace, name: str) -> Generator:
+    """As the last run had it, for where weights are stands in no candidate's parameters."""
+    run = workspace.last_run(finished=False)
+    options = dict(run["config"]["generators"].get(name, {})) if run else {}
+    options.pop("copies", None)
+    return cast(Generator, create("generator", name, options))

@@ -1,5 +1,7 @@
 """The generator `codec`: a recording after one codec, or after several in a row."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -44,7 +46,12 @@ class CodecResynthesis(Generator):
 
     def check_requirements(self) -> None:
         """Raise RequirementError or ConfigError if one of its codecs cannot run here."""
-        self._chosen()
+        try:
+            self._chosen()
+        except EmoforgeError as error:
+            # Codecs say where their own settings stand; here they stand in this generator's.
+            sentence = re.sub(r"\bcodec\.(?=\w+\.\w+=)", "generators.codec.codec.", str(error))
+            raise type(error)(sentence) from error
 
     def _chosen(self) -> list[Chosen]:
         return _choose(tuple(self.codecs), canonical_json(self.codec))
@@ -143,8 +150,6 @@ def _loaded(name: str, settings: str, options: str) -> Codec:
 
 
 def _plain(text: str) -> dict[str, Any]:
-    import json
-
     return cast(dict[str, Any], json.loads(text))
 
 

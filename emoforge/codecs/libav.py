@@ -258,7 +258,10 @@ class G7231(LibavCodec):
 
 
 class G726(LibavCodec):
-    """ITU-T G.726: 2 to 5 bits a sample."""
+    """ITU-T G.726: 2 to 5 bits a sample.
+
+    FFmpeg's coder is overloaded where speech touches full scale: there its noise is much louder.
+    """
 
     name: ClassVar[str] = "g726"
     version: ClassVar[int] = 1

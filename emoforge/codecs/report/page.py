@@ -179,11 +179,11 @@ def _column(summary: Summary, group: GroupSummary, result: Result) -> list[tuple
     largest = max([abs(row.value) for row in rows if row and row.value is not None], default=0.0)
     decimals = 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 1 else 3
     return [
-        (row, "–" if row is None or row.value is None else _signed(row.value, decimals))
+        (row, "–" if row is None or row.value is None else _decimal(row.value, decimals))
         for row in rows
     ]
 
 
-def _signed(value: float, decimals: int) -> str:
+def _decimal(value: float, decimals: int) -> str:
     # Adding 0.0 makes a rounded negative zero positive.
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")

@@ -109,4 +109,4 @@ def _mels(samples: Samples) -> Floats:
     hamming = (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(_SIZE) / _SIZE)).astype(np.float32)
     power = np.square(np.abs(rfft(frames * hamming)))
     levels = decibels(power @ _filters(), 1e-10)
-    return levels - levels.mean(axis=0)
+    return np.asarray(levels - levels.mean(axis=0), np.float32)

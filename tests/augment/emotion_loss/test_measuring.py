@@ -1,4 +1,4 @@
-"""Every clip under every condition, once: real codecs, the real judge, and codecs that misbehave."""
+"""Every clip under every condition, once: real codecs, the real judge, codecs that misbehave."""
 
 import os
 import signal
