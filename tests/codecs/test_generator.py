@@ -98,7 +98,7 @@ def test_neural_codecs_take_their_weights_from_the_settings(
         ({"codecs": []}, ConfigError, "codecs is empty"),
         ({"longest": 0}, ConfigError, "longest=0"),
         ({"codecs": ["opsu@8"]}, ConfigError, "did you mean 'opus'"),
-        ({"codecs": ["lyra@3.2"]}, RequirementError, r"add generators\.codec\.codec\.lyra\.model=DIR"),
+        ({"codecs": ["lyra@3.2"]}, RequirementError, r"generators\.codec\.codec\.lyra\.model=DIR"),
     ],
 )
 def test_what_cannot_be_is_said_before_the_run(

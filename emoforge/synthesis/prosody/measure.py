@@ -48,8 +48,7 @@ class ProsodyError(Measure):
     rate_error: relative difference of the syllable rate (nuclei a second of speech), at least 0;
     NaN where the original has no nucleus.
 
-    F0 is found by DIO and StoneMask, as for all prosody here; that tells voices from codec
-    artefacts no better than a person's eye would.
+    F0 is found by DIO and StoneMask, as for all prosody here.
     """
 
     name: ClassVar[str] = "prosody"
