@@ -89,7 +89,7 @@ def validate(
 
     Example: emoforge codecs validate folder=DIR measures.nisqa.model=DIR
     """
-    from emoforge.augment import ValidationConfig, validate_measures
+    from emoforge.codecs import ValidationConfig, validate_measures
     from emoforge.config import compose
 
     config = compose("codecs_validate", overrides or [], ValidationConfig, config_dir)

@@ -9,17 +9,17 @@ import ast
 import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from emoforge.audio import Audio, Samples, fit, read
-from emoforge.component import rng_for
-from emoforge.errors import AudioError, CorpusError
+from emoforge.component import create, rng_for
+from emoforge.errors import AudioError, ConfigError, CorpusError
 from emoforge.progress import Progress
 from emoforge.selection.measures import Measure, Result
 
@@ -37,6 +37,15 @@ _ENVELOPE_S = 0.001
 _SMOOTH_S = 0.02
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """What `configs/codecs_validate.yaml` says. measures: name → options; out: a CSV file."""
+
+    folder: str
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    out: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +187,24 @@ def _text(one: Correlation) -> str:
     if np.isnan(one.value):
         return "none"
     return f"{one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
+
+
+def validate_measures(config: ValidationConfig, progress: Progress | None = None) -> Validation:
+    """`validate` with the measures of a configuration; writes their rows to `out`, if it is set."""
+    measures = [
+        cast(Measure, create("measure", name, own)) for name, own in config.measures.items()
+    ]
+    found = validate(Path(config.folder), measures, progress)
+    if config.out:
+        rows = found.rows()
+        try:
+            with Path(config.out).open("w", encoding="utf-8", newline="") as file:
+                table = csv.DictWriter(file, rows[0].keys())
+                table.writeheader()
+                table.writerows(rows)
+        except OSError as error:
+            raise ConfigError(f"out={config.out}: cannot be written ({error.strerror})") from error
+    return found
 
 
 def validate(

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from emoforge.component import INCIDENTAL, Requirement
 from emoforge.errors import AudioError, ConfigError, RequirementError
-from emoforge.label import FULL, scheme
 from emoforge.hub import (
     model_folder,
     read_json,
     read_weights,
     weights_digest,
 )
+from emoforge.label import FULL, scheme
 from emoforge.selection.judges.encoders.native import NativeClasses, native_classes
 from emoforge.selection.judges.encoders.parts import PartsJudge, encode_in_parts
 from emoforge.selection.judges.judge import Encoding

@@ -15,18 +15,18 @@ import numpy.typing as npt
 
 from emoforge.component import INCIDENTAL
 from emoforge.errors import AudioError, ConfigError
+from emoforge.hub import (
+    model_folder,
+    read_json,
+    read_weights,
+    weights_digest,
+)
 from emoforge.selection.judges.encoders.batching import (
     Precision,
     at_once_s,
     batch_seconds,
     device_list,
     in_batches,
-)
-from emoforge.hub import (
-    model_folder,
-    read_json,
-    read_weights,
-    weights_digest,
 )
 from emoforge.selection.judges.encoders.native import (
     NO_CLASSES,
