@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emoforge import __version__
-from emoforge.component import KINDS, component_class, registered
-from emoforge.errors import RequirementError
+from emoforge.component import KINDS, component_class, create, registered
+from emoforge.errors import EmoforgeError, RequirementError
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,19 @@ def _health(kind: str, name: str) -> Health:
         needs = component_class(kind, name).requires
     except RequirementError as error:
         return Health(kind, name, (str(error),))
-    return Health(kind, name, tuple(text for need in needs if (text := need.missing())))
+    missing = tuple(text for need in needs if (text := need.missing()))
+    return Health(kind, name, missing or _unsettled(kind, name))
+
+
+def _unsettled(kind: str, name: str) -> tuple[str, ...]:
+    """What a component lacks as long as nothing is set, such as where its weights are."""
+    try:
+        component = create(kind, name, {"kbps": 0.0} if kind == "codec" else {})
+        component.check_requirements()
+        _ = component.weights
+    except EmoforgeError as error:
+        return (str(error),)
+    return ()
 
 
 def _torch() -> str:

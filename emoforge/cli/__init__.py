@@ -212,7 +212,7 @@ def doctor(as_json: Json = False) -> None:
         [
             health.kind,
             health.name,
-            "needs " + "; ".join(health.missing) if health.missing else "ready",
+            "not ready: " + "; ".join(health.missing) if health.missing else "ready",
         ]
         for health in diagnosis.components
     ]
