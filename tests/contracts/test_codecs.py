@@ -91,6 +91,13 @@ def speech(shared: Path) -> list[Audio]:
     return chosen
 
 
+def suited(codec: Codec, speech: list[Audio]) -> list[Audio]:
+    """The clips, or some 0.4 s of two: networks are slow, and with random weights give noise."""
+    if not codec.network:
+        return speech
+    return [Audio(speech[i].samples[8000 : 14000 + 800 * i], 16000) for i in (1, 3)]
+
+
 def same(one: Coded | AudioError, other: Coded | AudioError, network: bool) -> bool:
     assert isinstance(one, Coded), str(one)
     assert isinstance(other, Coded), str(other)
@@ -121,12 +128,12 @@ def test_sounds_at_the_edge_come_back_whole(
     codec = make(name)
     voice = speech[2].samples
     edges = [
-        Audio(np.zeros(8000, np.float32), 16000),
+        Audio(np.zeros(4000, np.float32), 16000),
         Audio(voice[8000:8800], 16000),
         Audio(voice[9000:9001], 16000),
         Audio(np.float32([0.5]), 48000),
-        Audio(np.clip(voice[:16000] * 100, -1, 1), 16000),
-        Audio(voice[:8000] * 100, 16000),
+        Audio(np.clip(voice[8000:13000] * 100, -1, 1), 16000),
+        Audio(voice[8000:12000] * 100, 16000),
     ]
     for source, coded in zip(edges, codec.roundtrip_batch(edges), strict=True):
         assert sound(coded, source)
@@ -139,7 +146,7 @@ def test_sounds_at_the_edge_come_back_whole(
 @pytest.mark.parametrize("name", CODECS)
 def test_any_rate_comes_back(name: str, rate: int, make: MakeCodec, speech: list[Audio]) -> None:
     codec = make(name)
-    source = Audio(speech[1].samples[8000:24001], 16000).resampled(rate)
+    source = Audio(suited(codec, speech)[1].samples[:16001], 16000).resampled(rate)
     assert sound(codec.roundtrip(source), source)
 
 
@@ -158,10 +165,11 @@ def test_a_stereo_file_goes_in(
     name: str, make: MakeCodec, speech: list[Audio], tmp_path: Path
 ) -> None:
     file = tmp_path / "stereo.wav"
-    left = speech[3].resampled(44100).samples[:44100]
+    codec = make(name)
+    left = suited(codec, speech)[1].resampled(44100).samples[:44100]
     soundfile.write(file, np.stack([left, left / 2], axis=1), 44100)
     source = read(file)
-    assert sound(make(name).roundtrip(source), source)
+    assert sound(codec.roundtrip(source), source)
 
 
 @pytest.mark.parametrize("name", CODECS)
@@ -169,7 +177,8 @@ def test_a_batch_gives_what_each_gives_alone(
     name: str, make: MakeCodec, speech: list[Audio]
 ) -> None:
     codec = make(name)
-    batch = [speech[0], speech[4].resampled(8000), speech[3], speech[2]]
+    clips = suited(codec, speech)
+    batch = [clips[0], clips[-1].resampled(8000), clips[1], clips[0]]
     together = codec.roundtrip_batch(batch)
     turned = codec.roundtrip_batch(batch[::-1])[::-1]
     for source, one, other in zip(batch, together, turned, strict=True):
@@ -183,7 +192,7 @@ def test_a_bad_clip_fails_alone(name: str, make: MakeCodec, speech: list[Audio])
     hurt = speech[0].samples[:8000].copy()
     hurt[100] = np.nan
     bad = [Audio(hurt, 16000), Audio(np.zeros(0, np.float32), 16000)]
-    good = Audio(speech[5].samples[:16000], 16000)
+    good = Audio(suited(codec, speech)[1].samples[:16000], 16000)
     made = codec.roundtrip_batch([bad[0], good, bad[1]])
     assert isinstance(made[0], AudioError)
     assert "not finite" in str(made[0])
@@ -200,8 +209,9 @@ def test_encoding_and_decoding_is_the_round_trip(
     name: str, make: MakeCodec, speech: list[Audio]
 ) -> None:
     codec = make(name)
-    stream = codec.encode(speech[1])
-    coded = codec.roundtrip(speech[1])
+    source = suited(codec, speech)[1]
+    stream = codec.encode(source)
+    coded = codec.roundtrip(source)
     back = Coded(codec.decode(stream), stream.kbps, stream.rate, coded.delay)
     assert same(back, coded, codec.network)
     assert coded.rate == codec.coded_rate(16000)
@@ -240,7 +250,7 @@ def test_the_measured_bitrate_is_near_the_nominal(
     points = codec.points if legacy(name) and name != "lyra" else (codec.kbps,)
     for point in points:
         one = replace(codec, kbps=point)
-        measured = [one.encode(clip).kbps for clip in speech]
+        measured = [one.encode(clip).kbps for clip in suited(codec, speech)]
         if name in CONSTANT:
             # Whole bytes and fixed frames leave no choice.
             assert np.allclose(measured, point, rtol=0.05), point
