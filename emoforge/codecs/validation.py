@@ -163,15 +163,14 @@ class Validation:
             f"Rank correlation with {self.participants} listeners, {self.signals} utterances, "
             f"{len(self.codings)} codecs (95 % interval)"
         )
-        table = Table(title=title, title_justify="left", box=None)
-        for column in ("measure", "recordings", "codecs", "verdict"):
-            table.add_column(column, no_wrap=column != "verdict")
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for column in ("measure", "recordings", "", "codecs", ""):
+            table.add_column(column, no_wrap=True)
         for one in self.agreements:
             table.add_row(
                 one.result.name,
-                _text(one.item_spearman),
-                _text(one.system_spearman),
-                one.verdict,
+                *_text(one.item_spearman),
+                *_text(one.system_spearman),
             )
         console.print(table)
         console.print(
@@ -183,10 +182,20 @@ class Validation:
 _LEVELS = ("item_spearman", "item_pearson", "system_spearman", "system_pearson")
 
 
-def _text(one: Correlation) -> str:
+# So that the table fits a terminal.
+_SHORT = {
+    "strong agreement": "strong",
+    "agreement": "agrees",
+    "contradiction": "opposes",
+    "not shown": "not shown",
+}
+
+
+def _text(one: Correlation) -> tuple[str, str]:
     if np.isnan(one.value):
-        return "none"
-    return f"{one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
+        return "none", ""
+    value, low, high = (f"{x:+.2f}".replace("0.", ".") for x in (one.value, one.low, one.high))
+    return f"{value} [{low}, {high}]", _SHORT[one.word]
 
 
 def validate_measures(config: ValidationConfig, progress: Progress | None = None) -> Validation:
