@@ -7,6 +7,7 @@ planning needs no model.
 """
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import importlib.metadata
@@ -87,6 +88,12 @@ class Requirement:
         return self.check() if self.check else None
 
 
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Module → the packages that bring it."""
+    return importlib.metadata.packages_distributions()
+
+
 class Component(ABC):
     """Base of every component. Subclasses are frozen dataclasses; fields are options.
 
@@ -121,6 +128,12 @@ class Component(ABC):
             for field in dataclasses.fields(cast(Any, self))
             if not field.metadata.get("incidental")
         }
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that it requires, with which its results may change."""
+        modules = [need.module.partition(".")[0] for need in self.requires if need.module]
+        packages = [name for module in modules for name in _distributions().get(module, ())]
+        return {name: importlib.metadata.version(name) for name in sorted({*packages})}
 
     def check_requirements(self) -> None:
         """Raise RequirementError naming everything that is missing."""

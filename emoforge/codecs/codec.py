@@ -106,13 +106,17 @@ class Codec(Component):
         """Samples at the coded rate by which the decoder's output is late: measured, once."""
         return _delay(self, rate)
 
-    def check_point(self, name: str = "") -> None:
-        """Raise ConfigError naming the points that it has, if `kbps` is not one of them."""
-        if not any(abs(self.kbps - point) < 5e-3 for point in self.points):
-            have = ", ".join(f"{point:g}" for point in self.points)
-            raise ConfigError(
-                f"codec '{name or self.name}' has no {self.kbps:g} kbit/s; it has {have}"
-            )
+    def point(self, name: str = "") -> float:
+        """The operating point that `kbps` means, typed to two digits or more.
+
+        Raises ConfigError naming the points that it has, if it is none of them. name: what the
+        user calls it.
+        """
+        near = min(self.points, key=lambda point: abs(self.kbps - point))
+        if abs(self.kbps - near) < 5e-3:
+            return near
+        have = ", ".join(f"{point:g}" for point in self.points)
+        raise ConfigError(f"codec '{name or self.name}' has no {self.kbps:g} kbit/s; it has {have}")
 
     def encode(self, audio: Audio) -> Bitstream:
         """Encode mono audio of any rate and length; raises AudioError.

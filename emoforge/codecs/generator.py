@@ -85,8 +85,8 @@ class CodecResynthesis(Generator):
     def apply_batch(self, clips: Sequence[Clip], params: Sequence[Params]) -> list[Outcome]:
         """As the base class; clips that the same codec is next for go through it together.
 
-        measured: `kbps`, the lowest of the chain; `coded_hz`, the lowest; `delay_ms`, the sum of
-        what was taken out.
+        measured: `kbps`, the lowest of the chain, and of several codecs `kbps_1`, `kbps_2`, … in
+        their order; `coded_hz`, the lowest; `delay_ms`, the sum of what was taken out.
         """
         sounds: dict[int, Audio] = {}
         outcomes: dict[int, Outcome] = {}
@@ -158,7 +158,9 @@ def _failed(error: Exception) -> Outcome:
 
 
 def _joined(steps: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    each = {f"kbps_{i}": step["kbps"] for i, step in enumerate(steps, 1)} if len(steps) > 1 else {}
     return {
+        **each,
         "kbps": min(step["kbps"] for step in steps),
         "coded_hz": min(step["coded_hz"] for step in steps),
         "delay_ms": sum(step["delay_ms"] for step in steps),

@@ -72,9 +72,9 @@ def _chosen(spec: str, settings: Settings) -> Iterator[Chosen]:
                 f"codec '{spec}': write name@kbit/s, as in {name}@{points[0]:g}"
             ) from None
     for kbps in wanted:
-        one = dataclasses.replace(codec, kbps=kbps)
-        one.check_point(name)
-        yield Chosen(name, f"{name}@{kbps:g}", one)
+        asked = dataclasses.replace(codec, kbps=kbps)
+        one = dataclasses.replace(asked, kbps=asked.point(name))
+        yield Chosen(name, f"{name}@{one.kbps:g}", one)
 
 
 def named_codec(name: str, settings: Settings, options: Mapping[str, Any]) -> Codec:

@@ -68,8 +68,8 @@ def test_points_of_the_official_weights(
     rate, (first, last) = OFFICIAL[name]
     assert codec.coded_rate(8000) == rate
     assert (codec.points[0], codec.points[-1]) == (first, last)
-    codec.check_point()
-    replace(codec, kbps=first).check_point()
+    codec.point()
+    replace(codec, kbps=first).point()
 
 
 def test_the_weights_of_another_rate_are_refused(tmp_path: Path) -> None:

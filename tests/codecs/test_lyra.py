@@ -51,7 +51,7 @@ def test_the_points_are_those_of_1_to_46_quantisers(folder: Path) -> None:
     for official in (3.2, 6.0, 9.2):
         assert official in codec.points
     with pytest.raises(ConfigError, match=r"codec 'lyra' has no 3\.3 kbit/s; it has 0\.2, 0\.4"):
-        lyra(folder, 3.3).check_point()
+        lyra(folder, 3.3).point()
 
 
 @pytest.mark.parametrize(("kbps", "quantisers"), [(0.2, 1), (3.2, 16), (6, 30), (9.2, 46)])

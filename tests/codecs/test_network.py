@@ -94,7 +94,7 @@ def test_every_point_sends_what_it_says(codec: Codec, speech: Audio) -> None:
     sizes = []
     for point in codec.points:
         at_point = replace(codec, kbps=point)
-        at_point.check_point()
+        at_point.point()
         stream = at_point.encode(clip)
         tokens = stream.payload.data
         assert isinstance(tokens, np.ndarray)
@@ -110,7 +110,7 @@ def test_every_point_sends_what_it_says(codec: Codec, speech: Audio) -> None:
         assert np.array_equal(coded.audio.samples, at_point.decode(stream).samples)
     assert sizes == sorted(set(sizes))
     with pytest.raises(ConfigError, match="kbit/s; it has"):
-        replace(codec, kbps=codec.points[-1] + 1).check_point()
+        replace(codec, kbps=codec.points[-1] + 1).point()
 
 
 def test_the_points_of_a_model_share_one_network(codec: Codec, speech: Audio) -> None:

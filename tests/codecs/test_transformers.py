@@ -67,7 +67,7 @@ def test_points_and_rate_are_those_of_the_configuration(
     assert codecs[name].points == POINTS[name]
     assert codecs[name].coded_rate(8000) == RATES.get(name, 24000)
     with pytest.raises(ConfigError, match=r"codec 'mine' has no 7\.7 kbit/s; it has "):
-        replace(codecs[name], kbps=7.7).check_point("mine")
+        replace(codecs[name], kbps=7.7).point("mine")
 
 
 @pytest.mark.parametrize(

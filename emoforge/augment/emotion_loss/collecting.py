@@ -21,7 +21,7 @@ from emoforge.codecs.report import (
     divergence,
     strangers,
 )
-from emoforge.errors import CorpusError
+from emoforge.errors import AudioError, CorpusError
 from emoforge.label import Scheme
 from emoforge.progress import Progress
 from emoforge.selection import Judge
@@ -35,8 +35,8 @@ RANDOM = Condition("random label", "anchor")
 
 DIVERGENCE = Result("js", "Divergence of what the judge hears", "bit", "lower", "emotion")
 COSINE = Result("cosine", "Centred cosine of embeddings", "", "higher", "emotion")
-SHIFTS = {
-    name: Result(f"{name}_shift", f"Size of the shift of {name}", "", "lower", "emotion")
+DIMENSIONS = {
+    name: Result(name, name.capitalize(), "", "", "emotion", alone=True)
     for name in ("valence", "arousal", "dominance")
 }
 
@@ -115,7 +115,7 @@ def collect(
             one.embeddings, original.embeddings, corpora, one.known & original.known
         )
         for name, values in one.dimensions.items():
-            table.measured(f"{name}_shift")[row] = np.abs(values - original.dimensions[name])
+            table.measured(name)[row] = values
 
     with progress.stage("collect", len(conditions)) as advance:
         listen(0, original, heads)
@@ -129,13 +129,31 @@ def collect(
     for view in ("crossfit", "retrained"):
         if view in table.views:  # heads of the stranger's fold, not of the clip's
             table.views[view][-1] = table.views[view][0][stranger]
+    faults = {key: _Faults() for key in conditions}
     for key, measure in measures.items():
         results += measure.results
         for row, condition in enumerate(conditions):
             for clip, numbers in store.measured(condition, key):
-                for name, value in numbers.items() if clip in places else ():
+                if clip not in places:
+                    continue
+                if isinstance(numbers, AudioError):
+                    faults[condition].add(measure.name, str(numbers))
+                    continue
+                for name, value in numbers.items():
                     table.measured(name)[row, places[clip]] = value
-    sounds = {key: _Sounds.of(store, key, places) for key in conditions}
+    described = []
+    for row, (key, named) in enumerate(conditions.items()):
+        sounds = [(c, *own) for c, own in store.sounds(key).items() if c in places]
+        for clip, kbps, _, _, fault in sounds:
+            if fault:
+                faults[key].add("", fault)
+            else:
+                table.kbps[row, places[clip]] = kbps
+        for clip, reason in store.unheard(key, judge.encoder):
+            if clip in places:
+                faults[key].add(judge.name, reason)
+        coded = Counter((rate, delay) for _, _, rate, delay, fault in sounds if not fault)
+        described.append(_described(named, table.kbps[row], coded))
     return Observed(
         scheme,
         [clip.id for clip in clips],
@@ -143,11 +161,12 @@ def collect(
         [clip.language or "" for clip in clips],
         [f"{clip.corpus}/{clip.speaker}" for clip in clips],
         emotions,
-        [*(sounds[key].described(one) for key, one in conditions.items()), RANDOM],
+        [*described, RANDOM],
         {view: table.views[view] for view in VIEWS if view in table.views},
         {result.name: table.measured(result.name) for result in results},
+        table.kbps,
         results,
-        {one.name: sounds[key].faults for key, one in conditions.items() if sounds[key].faults},
+        {one.name: told for key, one in conditions.items() if (told := faults[key].told())},
         about,
         notes,
     )
@@ -158,6 +177,7 @@ class _Table:
 
     def __init__(self, conditions: int, clips: int) -> None:
         self._shape = (conditions, clips)
+        self.kbps = np.full(self._shape, np.nan, np.float32)
         self.views: dict[View, npt.NDArray[np.int64]] = {}
         self._numbers: dict[str, Floats] = {}
 
@@ -172,7 +192,7 @@ class _Table:
 
 def _judged(original: _Heard) -> list[Result]:
     found = [COSINE] if original.probabilities is None else [DIVERGENCE, COSINE]
-    return found + [result for name, result in SHIFTS.items() if name in original.dimensions]
+    return found + [result for name, result in DIMENSIONS.items() if name in original.dimensions]
 
 
 def _emotion(clip: Clip, scheme: Scheme) -> int:
@@ -227,22 +247,32 @@ def _heard(
     return _Heard(known, embeddings, probabilities, dimensions)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sounds:
-    """What a condition's sounds were like: of clips that have one kbit/s, Hz and ms, [M, 3]."""
+class _Faults:
+    """Why clips have no sound, no numbers of a measure or no answer of the judge, counted.
 
-    numbers: npt.NDArray[np.float64]
-    faults: Mapping[str, int]
+    One sentence for each measure, for it names values that differ from clip to clip.
+    """
 
-    @classmethod
-    def of(cls, store: Store, condition: str, places: Mapping[str, int]) -> "_Sounds":
-        found = [own for clip, own in store.sounds(condition).items() if clip in places]
-        numbers = [own[:3] for own in found if not own[3]]
-        faults = Counter(own[3] for own in found if own[3])
-        return cls(np.array(numbers, np.float64).reshape(-1, 3), dict(faults))
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
 
-    def described(self, condition: Condition) -> Condition:
-        if condition.kind != "codec" or not len(self.numbers):
-            return condition
-        kbps, rate, delay = np.median(self.numbers, axis=0)
-        return replace(condition, kbps=float(kbps), rate=int(rate), delay_ms=float(delay))
+    def add(self, part: str, fault: str) -> None:
+        """part: the measure's or the judge's name; "": the codec's."""
+        key = part or fault
+        self._first.setdefault(key, f"{part}: {fault}" if part else fault)
+        self._counts[key] += 1
+
+    def told(self) -> dict[str, int]:
+        """Reason → clips."""
+        return {self._first[key]: count for key, count in self._counts.items()}
+
+
+def _described(
+    condition: Condition, kbps: Floats, sounds: Mapping[tuple[int, float], int]
+) -> Condition:
+    """The condition with median kbit/s, and the rate and delay that most clips were coded with."""
+    if condition.kind != "codec" or not sounds:
+        return condition
+    rate, delay = max(sounds, key=lambda own: sounds[own])
+    return replace(condition, kbps=float(np.nanmedian(kbps)), rate=rate, delay_ms=delay)

@@ -1,14 +1,16 @@
 """What workers do for the report: one clip under one condition, coded and measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from emoforge.audio import Audio
 from emoforge.clip import Clip
 from emoforge.codecs import Coded
 from emoforge.errors import AudioError, EmoforgeError
 from emoforge.selection.measures import Measure
+
+T = TypeVar("T")
 
 
 class Way(Protocol):
@@ -35,6 +37,10 @@ class Task:
     coded: Coded | AudioError | None = None
 
 
+Numbers = Mapping[str, float] | AudioError
+"""What a measure gives: numbers by name, or why there are none."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """What became of a task. sound: at the judge's rate, where it was wanted."""
@@ -44,7 +50,7 @@ class Answer:
     rate: int = 0
     delay_ms: float = 0.0
     fault: str = ""
-    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    measured: Mapping[str, Numbers] = field(default_factory=dict)
     sound: Audio | None = None
 
 
@@ -62,6 +68,7 @@ class CodecJob:
     _ready: set[str] = field(default_factory=set)
     _original: tuple[str, Audio] | None = None
     _prepared: dict[str, Any] = field(default_factory=dict)
+    """Measure's key → what it made of the original, or the AudioError that it raised."""
 
     def run(self, batch: Sequence[Task]) -> Sequence[Answer]:
         """One answer a task; a codec or a measure that fails on a clip fails there alone."""
@@ -101,32 +108,39 @@ class CodecJob:
     def _made(self, condition: str, original: Audio) -> Coded:
         way = self.ways[condition]
         self._set_up(condition, way)
-        try:
-            return way.roundtrip(original)
-        except EmoforgeError:
-            raise
-        except Exception as error:  # whatever a library raises, this clip alone has failed
-            raise AudioError(f"{type(error).__name__}: {error}") from error
+        return guarded(way.roundtrip, original)
 
     def _set_up(self, name: str, part: Way | Measure) -> None:
         if name not in self._ready:
             part.setup()
             self._ready.add(name)
 
-    def _measured(self, key: str, original: Audio, other: Audio) -> Mapping[str, float]:
-        """Numbers by name; {} where this clip has none."""
+    def _measured(self, key: str, original: Audio, other: Audio) -> Numbers:
         measure = self.measures[key]
         self._set_up(key, measure)
         try:
             if key not in self._prepared:
-                self._prepared[key] = None  # an original that cannot be prepared is tried once
-                self._prepared[key] = (measure.prepare(original),)
-            if self._prepared[key] is None:
-                return {}
-            found = measure.compare(self._prepared[key][0], other)
-        except AudioError:
-            return {}
+                try:
+                    self._prepared[key] = guarded(measure.prepare, original)
+                except AudioError as error:  # not to be tried again for every condition
+                    self._prepared[key] = error
+            if isinstance(prepared := self._prepared[key], AudioError):
+                return prepared
+            found = guarded(measure.compare, prepared, other)
+        except AudioError as error:
+            return error
         return {name: float(value) for name, value in found.items()}
+
+
+def guarded(work: Callable[..., T], *arguments: Any) -> T:
+    """What the work returns; whatever a library raises in it becomes an AudioError."""
+    try:
+        return work(*arguments)
+    except AudioError:
+        raise
+    except Exception as error:
+        known = isinstance(error, EmoforgeError)
+        raise AudioError(str(error) if known else f"{type(error).__name__}: {error}") from error
 
 
 def _failed(task: Task, fault: str) -> Answer:

@@ -125,11 +125,17 @@ def _coded(batches: Iterator[list[Task]], ways: Mapping[str, Way]) -> Iterator[l
 def _through(group: Sequence[list[Task]], ways: Mapping[str, Way]) -> Iterator[list[Task]]:
     originals = {batch[0].clip.digest: _read(batch[0].clip) for batch in group}
     made: dict[tuple[str, str], Coded | AudioError] = {}
-    for condition in dict.fromkeys(task.condition for batch in group for task in batch):
+    tasks = [task for batch in group for task in batch]
+    for condition in dict.fromkeys(task.condition for task in tasks):
         codec = ways[condition]
         assert isinstance(codec, Codec)
         codec.setup()
-        sounds = {digest: audio for digest, audio in originals.items() if isinstance(audio, Audio)}
+        waiting = {task.clip.digest for task in tasks if task.condition == condition}
+        sounds = {
+            digest: audio
+            for digest, audio in originals.items()
+            if digest in waiting and isinstance(audio, Audio)
+        }
         answers = codec.roundtrip_batch([*sounds.values()])
         made |= {(condition, digest): a for digest, a in zip(sounds, answers, strict=True)}
     for batch in group:

@@ -1,6 +1,5 @@
 """`emoforge codecs report`: what codecs do to the emotion of a corpus."""
 
-import importlib.metadata
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +36,7 @@ from emoforge.codecs.report import (
     write_page,
     write_tables,
 )
-from emoforge.component import create, digest
+from emoforge.component import Component, create, digest
 from emoforge.config import plain
 from emoforge.errors import ConfigError, CorpusError
 from emoforge.label import BASIC4, FULL, WIDE8, Scheme
@@ -171,13 +170,14 @@ def report_emotion_loss(config: EmotionLossConfig, progress: Progress | None = N
                 f"of {len(measured)}, at most {config.measured} of each speaker and emotion."
             )
         cautions = [*_cautions(judge, clips), *notes]
-        about = _about(config, judge, scheme, clips, codecs, cautions)
+        about = _about(config, judge, scheme, clips, codecs, measures, cautions)
         named = {key: condition for key, (_, condition) in ways.items()}
         observed = collect(store, clips, named, measures, judge, scheme, about, progress)
+        failed = {
+            (key, clip) for key in each for clip, (*_, fault) in store.sounds(key).items() if fault
+        }
     summary = summarise(observed)
-    for way in each.values():
-        way.setup()
-    listened = sounds_to_hear(observed, clips, [*each.values()], config.listen)
+    listened = sounds_to_hear(observed, clips, each, failed, config.listen)
     settings = yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
     try:
         write_tables(summary, out)
@@ -193,7 +193,7 @@ def _measures(options: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, M
     for name, own in options.items():
         measure = cast(Measure, create("measure", name, own))
         measure.check_requirements()
-        yield f"{name}-{digest(measure.signature())[:12]}", measure
+        yield f"{name}-{digest(measure.signature(), measure.versions())[:12]}", measure
 
 
 def _judge(options: Mapping[str, Any]) -> Judge:
@@ -224,15 +224,17 @@ def _clips(
     config: EmotionLossConfig, scheme: Scheme, progress: Progress
 ) -> tuple[list[Clip], list[str]]:
     """Usable clips that have a label in the scheme, no two alike; and what to say of the others."""
-    imported = sound_clips(read_corpus(config.corpus, FULL), progress)
+    corpus = read_corpus(config.corpus, FULL)
+    imported = sound_clips(corpus, progress)
     notes = []
-    if imported.problems:
-        first = imported.problems[0]
+    # What is said of the corpus as a whole is of its splits, which are no matter here.
+    if problems := [one for one in imported.problems if one.where != config.corpus.name]:
         notes.append(
-            f"{len(imported.problems)} clips could not be used, such as {first.where}: "
-            f"{first.sentence}."
+            f"{len(problems)} clips could not be used, such as {problems[0].where}: "
+            f"{problems[0].sentence.rstrip('.')}."
         )
-    left_out = Counter(clip.emotion for clip in imported.clips if not clip.label.project(scheme))
+    left_out = Counter(imported.left_out)
+    left_out.update(clip.emotion for clip in imported.clips if not clip.label.project(scheme))
     if left_out:
         counts = ", ".join(f"{count} {emotion}" for emotion, count in left_out.items())
         notes.append(f"Clips of emotions outside scheme {scheme.name} were left out: {counts}.")
@@ -272,17 +274,20 @@ def _few(clips: Sequence[Clip], most: int) -> list[Clip]:
 
 
 def _ways(codecs: Sequence[Chosen]) -> Iterator[tuple[str, tuple[Way, Condition]]]:
-    """Key → what is done, and what tables call it; the original first, the low anchor last."""
-    yield _key(Unchanged()), (Unchanged(), Condition(ORIGINAL, "original"))
+    """Key → what is done, and what tables call it; the original first, the low anchor last.
+
+    Raises ConfigError for two names of the same codec.
+    """
+    yield digest(Unchanged().signature()), (Unchanged(), Condition(ORIGINAL, "original"))
+    seen: dict[str, str] = {}
     for one in codecs:
-        condition = Condition(one.spec, "codec", one.name, one.codec.kbps)
-        yield _key(one.codec), (one.codec, condition)
+        key = digest(one.codec.signature(), one.codec.versions())
+        if key in seen:
+            raise ConfigError(f"codecs: {seen[key]} and {one.spec} are the same codec, name one")
+        seen[key] = one.spec
+        yield key, (one.codec, Condition(one.spec, "codec", one.name, one.codec.kbps))
     low = LowPass()
-    yield _key(low), (low, Condition(low.name, "anchor"))
-
-
-def _key(way: Any) -> str:
-    return digest(way.signature())
+    yield digest(low.signature()), (low, Condition(low.name, "anchor"))
 
 
 def _cautions(judge: Judge, clips: Sequence[Clip]) -> Iterator[str]:
@@ -310,9 +315,11 @@ def _about(
     scheme: Scheme,
     clips: Sequence[Clip],
     codecs: Sequence[Chosen],
+    measures: Mapping[str, Measure],
     cautions: Sequence[str],
 ) -> dict[str, Any]:
-    packages = ("av", "soundfile", "torch", "pesq", "pystoi", "resemblyzer", "ai-edge-litert")
+    parts: list[Component] = [judge, *measures.values(), *(one.codec for one in codecs)]
+    versions = {name: version for part in parts for name, version in part.versions().items()}
     return {
         "cautions": list(cautions),
         "judge": {**config.judge, "key": judge.key},
@@ -322,13 +329,5 @@ def _about(
         "licences": sorted({clip.licence for clip in clips if clip.licence}),
         "codecs": {one.spec: one.codec.signature() for one in codecs},
         "configuration": plain(config),
-        "versions": {"emoforge": __version__, **dict(_versions(packages))},
+        "versions": {"emoforge": __version__, **dict(sorted(versions.items()))},
     }
-
-
-def _versions(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for package in packages:
-        try:
-            yield package, importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emoforge.augment.emotion_loss.job import Numbers
 from emoforge.errors import AudioError, WorkspaceBusyError, WorkspaceError
 from emoforge.selection import Encoding
 
@@ -33,7 +34,7 @@ class Row:
     """One clip under one condition; what is new of it.
 
     fault: why there is no sound, "" where there is one. measured: measure's key → numbers by
-    name, {} where it cannot be measured. heard: what the judge's encoder made of it, or why it
+    name, or why there are none. heard: what the judge's encoder made of it, or why it
     could not; None where it was not asked.
     """
 
@@ -43,7 +44,7 @@ class Row:
     rate: int
     delay_ms: float
     fault: str = ""
-    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    measured: Mapping[str, Numbers] = field(default_factory=dict)
     heard: Encoding | AudioError | None = None
 
 
@@ -85,17 +86,19 @@ class Store:
         self._file.close()
 
     def add(self, rows: Iterable[Row], encoder: str) -> None:
-        """Add rows in one transaction."""
+        """Add rows in one transaction; a fault takes the place of no sound that there is."""
         rows = list(rows)
         with self._guarded():
             self._file.executemany(
-                "INSERT OR REPLACE INTO sound VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO sound VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "kbps = excluded.kbps, rate = excluded.rate, delay_ms = excluded.delay_ms, "
+                "fault = excluded.fault WHERE sound.fault != ''",
                 [(r.condition, r.clip, r.kbps, r.rate, r.delay_ms, r.fault) for r in rows],
             )
             self._file.executemany(
                 "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?)",
                 [
-                    (r.condition, measure, r.clip, json.dumps(numbers))
+                    (r.condition, measure, r.clip, _text(numbers))
                     for r in rows
                     for measure, numbers in r.measured.items()
                 ],
@@ -112,10 +115,9 @@ class Store:
     def done(self, condition: str, measures: Sequence[str], encoder: str) -> dict[str, int]:
         """Clip → bits of what a condition has of it: bit i for `measures[i]`, the next for hearing.
 
-        A clip whose sound failed has all of them.
+        A clip whose sound failed has none, so that it is tried again.
         """
         found: dict[str, int] = {}
-        everything = (2 << len(measures)) - 1
         queries = [
             ("SELECT clip FROM measured WHERE condition = ? AND measure = ?", key)
             for key in measures
@@ -124,10 +126,6 @@ class Store:
             for bit, (query, key) in enumerate(queries):
                 for (clip,) in self._file.execute(query, (condition, key)):
                     found[clip] = found.get(clip, 0) | 1 << bit
-            for (clip,) in self._file.execute(
-                "SELECT clip FROM sound WHERE condition = ? AND fault != ''", (condition,)
-            ):
-                found[clip] = everything
         return found
 
     def sounds(self, condition: str) -> dict[str, tuple[float, int, float, str]]:
@@ -143,17 +141,18 @@ class Store:
             for clip, kbps, rate, delay, fault in rows
         }
 
-    def measured(self, condition: str, measure: str) -> Iterator[tuple[str, dict[str, float]]]:
-        """(clip, numbers by name)."""
+    def measured(self, condition: str, measure: str) -> Iterator[tuple[str, Numbers]]:
+        """(clip, numbers by name, or why there are none)."""
         with self._guarded():
             for clip, numbers in self._file.execute(
                 "SELECT clip, numbers FROM measured WHERE condition = ? AND measure = ?",
                 (condition, measure),
             ):
-                yield clip, json.loads(numbers)
+                found = json.loads(numbers)
+                yield clip, AudioError(found) if isinstance(found, str) else found
 
     def heard(self, condition: str, encoder: str) -> Iterator[tuple[str, Encoding]]:
-        """(clip, encoding)."""
+        """(clip, what the judge's encoder made of it)."""
         with self._guarded():
             for clip, *packed in self._file.execute(
                 "SELECT clip, parts, embedding, native, dimensions FROM heard "
@@ -161,6 +160,18 @@ class Store:
                 (condition, encoder),
             ):
                 yield clip, _unpacked(*packed)
+
+    def unheard(self, condition: str, encoder: str) -> Iterator[tuple[str, str]]:
+        """(clip, why the judge's encoder could make nothing of it)."""
+        with self._guarded():
+            yield from self._file.execute(
+                "SELECT clip, native FROM heard WHERE condition = ? AND encoder = ? AND parts = 0",
+                (condition, encoder),
+            )
+
+
+def _text(numbers: Numbers) -> str:
+    return json.dumps(str(numbers) if isinstance(numbers, AudioError) else dict(numbers))
 
 
 def _packed(heard: Encoding | AudioError) -> tuple[int, bytes, str, str]:

@@ -28,7 +28,7 @@ class Condition:
 
     name: `original`, `opus@6`, or an anchor's; codec: `opus`, "" for the others.
     nominal, kbps: kbit/s as asked for, and the median of what was measured; None: has none.
-    rate: Hz that most clips were coded at; delay_ms: taken out.
+    rate: Hz that most clips were coded at; delay_ms: taken out of these.
     """
 
     name: str
@@ -49,8 +49,10 @@ class Observed:
     heard: view → int64 [C, N], the class heard, -1: no answer. A view that could not be had (one
         speaker, a judge without a classifier) is absent; `notes` says why.
     measured: name of a result → float32 [C, N], NaN: has none.
+    kbps: measured kbit/s, float32 [C, N], NaN: has none.
     results: what these names mean; of the judge: `js` (Jensen-Shannon divergence of posteriors,
-        bits), `cosine` (centred, of embeddings), and its dimensions where it has them.
+        bits), `cosine` (centred, of embeddings), and valence, arousal and dominance where it
+        hears them.
     failed: condition → reason → clips that have no answer.
     about: judge, configuration and versions, plain JSON values. notes: sentences for the reader
         on what could not be computed.
@@ -65,6 +67,7 @@ class Observed:
     conditions: Sequence[Condition]
     heard: Mapping[View, npt.NDArray[np.int64]]
     measured: Mapping[str, npt.NDArray[np.float32]]
+    kbps: npt.NDArray[np.float32]
     results: Sequence[Result]
     failed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)

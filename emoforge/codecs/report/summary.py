@@ -1,15 +1,16 @@
 """What was heard and measured, as tidy rows with intervals and tests, and in sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from emoforge.codecs.report.observed import VIEWS, Condition, Kind, Observed, View
-from emoforge.codecs.report.statistics import Effects, Group, Losses, Places, least_p
+from emoforge.codecs.report.statistics import FEWEST, Effects, Group, Losses, Places, least_p
 
 ALPHA = 0.05
 ALL = "all"
@@ -235,14 +236,18 @@ def _summarised(
         *((number, ALL) for number in ("uar", "macro_f1")),
         *(("recall", c) for c in classes),
     ]
-    codecs = [i for i, one in enumerate(observed.conditions) if one.kind == "codec"]
+    conditions = [
+        replace(one, kbps=_median(observed.kbps[i, members]))
+        for i, one in enumerate(observed.conditions)
+    ]
+    codecs = [i for i, one in enumerate(conditions) if one.kind == "codec"]
 
     rows: list[Row] = []
     losses: dict[View, Sequence[Loss]] = {}
     for view in views:
         heard = observed.heard[view][:, members]
         effects = group.hearing(heard)
-        rows += _rows(observed.conditions, (kind, name, view), columns, effects)
+        rows += _rows(conditions, (kind, name, view), columns, effects)
         lost = group.losses(heard[[0, *codecs]]) if codecs else None
         losses[view] = _lost(classes, lost) if lost else []
     for result in observed.results:
@@ -250,7 +255,7 @@ def _summarised(
             values = observed.measured[result.name][:, members]
             effects = group.measuring(values, alone=result.alone)
             names = [(result.name, emotion) for emotion in (ALL, *classes)]
-            rows += _rows(observed.conditions, (kind, name, ""), names, effects)
+            rows += _rows(conditions, (kind, name, ""), names, effects)
 
     own = [row for row in rows if row.value is not None]
     people = f"{group.speakers} speaker{'s' if group.speakers != 1 else ''}"
@@ -304,6 +309,11 @@ def _rows(
             )
 
 
+def _median(values: npt.NDArray[np.float32]) -> float | None:
+    there = values[np.isfinite(values)]
+    return float(np.median(there)) if len(there) else None
+
+
 def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
@@ -338,6 +348,8 @@ def _notes(speakers: int, emotions: Sequence[str]) -> Iterator[str]:
             f"{speakers} speakers cannot give a p below {least_p(speakers):.2g}: no difference "
             "can be shown to hold for other speakers."
         )
+        if speakers < FEWEST:
+            yield f"Nor do they give intervals, which would need {FEWEST} speakers to be right."
     else:
         yield f"The smallest p that {speakers} speakers can give here is {least_p(speakers):.2g}."
     if len(emotions) == 1:
@@ -375,7 +387,7 @@ def _of_codecs(rows: Sequence[Row]) -> Iterator[str]:
         examples = ", ".join(f"{row.condition} ({told(row)})" for row in gained[:3])
         yield f"A gain of UAR is shown {_share(gained, rows)}: {examples}."
     if rest := [row for row in rows if row.shown == 0]:
-        room = min(row.low for row in rest if row.low is not None)
+        room = min((row.low for row in rest if row.low is not None), default=0.0)
         others = _share(rest, rows) if lost or gained else "for any codec"
         room_text = (
             f"; the intervals leave room for losses of up to {100 * -room:.1f} points"

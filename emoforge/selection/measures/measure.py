@@ -21,7 +21,8 @@ class Result:
     """One number that a measure gives.
 
     name: as in tables (`f0_rmse_cents`); title: for people (`F0 error`); unit: "" for shares and
-    correlations; better: which way is closer to the original; group: where reports show it.
+    correlations; better: which way is closer to the original, "" where neither is; group: where
+    reports show it.
     alone: it is a number of one sound, so that the original has one too; otherwise it is 0 or
     perfect for the original by definition.
     """
@@ -29,7 +30,7 @@ class Result:
     name: str
     title: str
     unit: str
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower", ""]
     group: Group
     alone: bool = False
 

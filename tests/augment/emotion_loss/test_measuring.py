@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from emoforge.errors import AudioError
 from emoforge.label import FULL
 from emoforge.progress import Progress
 from emoforge.selection import Judge
-from emoforge.selection.measures import Measure
+from emoforge.selection.measures import Measure, Result
 
 QUIET = Progress(quiet=True)
 
@@ -170,7 +171,7 @@ def test_a_codec_that_fails_on_a_clip_fails_there_alone(
         "bad": Misbehaving(how, (float(victim.read().samples.sum()),)),
         "low": LowPass(),
     }
-    run(store, clips, given, measures("mel"), judge, 1)
+    run(store, clips, given, measures("mel"), judge, 1 if how == "die" else 0)
     faults = {clip: fault for clip, (*_, fault) in store.sounds("bad").items() if fault}
     assert faults == {victim.digest: sentence}
     assert len(dict(store.measured("bad", "mel"))) == len(clips) - 1
@@ -179,13 +180,55 @@ def test_a_codec_that_fails_on_a_clip_fails_there_alone(
         assert len(dict(store.measured(condition, "mel"))) == len(clips)
 
 
-def test_a_recording_that_went_away_fails_alone(
+def test_a_recording_that_went_away_fails_alone_until_it_is_back(
     clips: list[Clip], store: Store, judge: Judge
 ) -> None:
-    Path(clips[0].path).unlink()
+    place = Path(clips[0].path)
+    place.rename(place.with_suffix(".away"))
     run(store, clips, ways("alaw@64"), measures("mel"), judge, 0)
     faults = {clip: fault for clip, (*_, fault) in store.sounds("alaw@64").items() if fault}
     assert faults == {clips[0].digest: "No such file or directory"}
+    place.with_suffix(".away").rename(place)
+    run(store, clips, ways("alaw@64"), measures("mel"), judge, 0)
+    assert not any(fault for *_, fault in store.sounds("alaw@64").values())
+    assert len(dict(store.measured("alaw@64", "mel"))) == len(clips)
+
+
+@dataclass(frozen=True)
+class Fragile(Measure):
+    """Cannot prepare the one, and cannot compare the other."""
+
+    name: ClassVar[str] = "fragile"
+    version: ClassVar[int] = 1
+    results: ClassVar[tuple[Result, ...]] = ()
+
+    unprepared: str = ""
+    incomparable: str = ""
+
+    def prepare(self, original: Audio) -> float:
+        if f"{original.samples.sum():.6f}" == self.unprepared:
+            raise ValueError("what is this?")
+        return float(original.samples.sum())
+
+    def compare(self, prepared: float, other: Audio) -> dict[str, float]:
+        if f"{prepared:.6f}" == self.incomparable:
+            raise AudioError("nothing is voiced")
+        return {"sum": prepared}
+
+
+def test_a_measure_that_fails_on_a_clip_fails_there_alone_and_says_why(
+    clips: list[Clip], store: Store, judge: Judge
+) -> None:
+    sums = [f"{clip.read().samples.sum():.6f}" for clip in clips]
+    own = {"fragile": Fragile(sums[1], sums[5]), **measures("mel")}
+    run(store, clips, ways("alaw@64"), own, judge, 0)
+    found = dict(store.measured("alaw@64", "fragile"))
+    reasons = {c: str(one) for c, one in found.items() if isinstance(one, AudioError)}
+    assert reasons == {
+        clips[1].digest: "ValueError: what is this?",
+        clips[5].digest: "nothing is voiced",
+    }
+    assert len(found) == len(dict(store.measured("alaw@64", "mel"))) == len(clips)
 
 
 def test_a_killed_run_goes_on(few: Path, tmp_path: Path, judge: Judge) -> None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emoforge.augment import CorpusConfig, EmotionLoss, EmotionLossConfig, report_emotion_loss
+from emoforge.codecs.libav import ALaw
 from emoforge.errors import ConfigError, CorpusError, LabelError, RequirementError
 from emoforge.progress import Progress
 
@@ -92,6 +93,26 @@ def test_a_codec_that_is_added_changes_nothing_of_the_others(few: Path, tmp_path
     assert any(key[0] == "gsm@13" for key in after)
 
 
+def test_a_codec_that_breaks_is_told_and_the_page_is_there(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while sounds are made to listen to, where no worker stands between."""
+    encode = ALaw._encode
+
+    def breaks(self: ALaw, samples: Any, rate: int) -> Any:
+        if len(samples) % 2:
+            raise RuntimeError("no such luck")
+        return encode(self, samples, rate)
+
+    monkeypatch.setattr(ALaw, "_encode", breaks)
+    report_emotion_loss(config(few, tmp_path / "out", "alaw", "opus@6", listen=6), QUIET)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "RuntimeError: no such luck" in page
+    found = numbers(tmp_path / "out")
+    assert 0 < found["alaw@64", "", "cosine", "all"]["clips"] < 16
+    assert found["opus@6", "", "cosine", "all"]["clips"] == 16
+
+
 def test_of_one_speaker_it_says_what_cannot_be_told(rows: Any, tmp_path: Path) -> None:
     manifest = rows(lambda row: row["speaker"] == "emodb_03")
     made = report_emotion_loss(config(manifest, tmp_path / "out", "opus@6"), QUIET)
@@ -120,6 +141,11 @@ def test_of_one_emotion_it_says_what_cannot_be_told(rows: Any, tmp_path: Path) -
         ({"codecs": ["opsu@6"]}, ConfigError, "did you mean 'opus'"),
         ({"codecs": ["opus@7"]}, ConfigError, "it has 6, 8"),
         ({"codecs": []}, ConfigError, "codecs is empty"),
+        (
+            {"codecs": ["alaw", "mine@64"], "codec": {"mine": {"component": "alaw"}}},
+            ConfigError,
+            "alaw@64 and mine@64 are the same codec",
+        ),
         ({"codecs": ["lyra@3.2"]}, RequirementError, r"codec\.lyra\.model=DIR"),
         ({"measures": {"mell": {}}}, ConfigError, "there is no measure 'mell'"),
         ({"clips": 0}, ConfigError, "must be 1 or more"),

@@ -20,7 +20,10 @@ def row(clip: str, condition: str = "opus", **more: object) -> Row:
 
 def test_rows_come_back(tmp_path: Path) -> None:
     store = Store(tmp_path / "m.sqlite")
-    numbers = {"mel": {"mel": 0.25}, "f0": {"f0_corr": float("nan"), "voicing": 0.5}}
+    unvoiced = AudioError("nothing is voiced")
+    numbers = {
+        "mel": {"mel": 0.25}, "f0": {"f0_corr": float("nan"), "voicing": 0.5}, "rate": unvoiced
+    }  # fmt: skip
     store.add([row("a", measured=numbers, heard=ENCODING), row("b", fault="is broken")], "judge")
     store.close()
     store = Store(tmp_path / "m.sqlite")
@@ -31,6 +34,9 @@ def test_rows_come_back(tmp_path: Path) -> None:
     [(clip, found)] = store.measured("opus", "f0")
     assert (clip, found["voicing"]) == ("a", 0.5)
     assert np.isnan(found["f0_corr"])
+    [(clip, reason)] = store.measured("opus", "rate")
+    assert isinstance(reason, AudioError)
+    assert str(reason) == "nothing is voiced"
     [(clip, encoding)] = store.heard("opus", "judge")
     assert clip == "a"
     assert np.array_equal(encoding.embedding, ENCODING.embedding)
@@ -55,11 +61,20 @@ def test_what_is_missing_is_told_by_bits(tmp_path: Path) -> None:
         "all": everything,
         "mel": 0b001,
         "deaf": everything,  # asked, and not to be asked again
-        "failed": everything,
     }
-    assert store.done("opus", ["f0"], "other judge") == {"all": 1, "deaf": 1, "failed": 0b11}
+    assert store.done("opus", ["f0"], "other judge") == {"all": 1, "deaf": 1}
     assert store.done("mp3", ["mel"], "judge") == {}
     assert [clip for clip, _ in store.heard("opus", "judge")] == ["all"]
+    assert list(store.unheard("opus", "judge")) == [("deaf", "too short")]
+
+
+def test_a_fault_takes_no_sound_s_place_and_a_sound_takes_a_fault_s(tmp_path: Path) -> None:
+    store = Store(tmp_path / "m.sqlite")
+    good, bad = (16.2, 48000, 6.5, ""), (16.2, 48000, 6.5, "is gone")
+    store.add([row("a"), row("b", fault="is gone")], "judge")
+    assert store.sounds("opus") == {"a": good, "b": bad}
+    store.add([row("a", fault="is gone"), row("b")], "judge")
+    assert store.sounds("opus") == {"a": good, "b": good}
 
 
 def test_a_sound_without_bits_keeps_none(tmp_path: Path) -> None:

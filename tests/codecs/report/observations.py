@@ -146,6 +146,7 @@ def observed(
         made,
         heard,
         measured,
+        np.repeat(np.array([[one.kbps or np.nan] for one in made], np.float32), n, axis=1),
         RESULTS,
         **more,
     )
