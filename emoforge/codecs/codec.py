@@ -114,7 +114,7 @@ class Codec(Component):
         """
         near = min(self.points, key=lambda point: abs(self.kbps - point))
         if abs(self.kbps - near) < 5e-3:
-            return near
+            return float(near)
         have = ", ".join(f"{point:g}" for point in self.points)
         raise ConfigError(f"codec '{name or self.name}' has no {self.kbps:g} kbit/s; it has {have}")
 

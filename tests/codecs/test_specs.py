@@ -17,6 +17,10 @@ def test_a_codec_at_a_bitrate_and_at_all_that_it_has() -> None:
         one.codec.kbps for one in chosen[1:-1]
     )
     assert chosen[0].codec.name == "opus"
+    # A row of a report is found again however its point was typed.
+    for spec in ("opus@6", "opus@6.0", "opus@6.004", "opus@all"):
+        assert choose_codecs([spec], {})[0].codec.signature()["kbps"] == 6.0
+        assert isinstance(choose_codecs([spec], {})[0].codec.kbps, float)
 
 
 @pytest.mark.parametrize(
