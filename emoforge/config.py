@@ -60,7 +60,7 @@ def compose(
         key = str(error.full_key)
         raise ConfigError(f"'{key}' needs a value: add {key}=…") from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_sentence(error, overrides)) from error
+        raise ConfigError(_sentence(error, overrides, schema)) from error
     assert isinstance(values, dict)
     return build(schema, {str(key): _at_home(value) for key, value in values.items()})
 
@@ -136,7 +136,7 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (_CONFIGS / group).glob("*.yaml"))
 
 
-def _sentence(error: Exception, overrides: Sequence[str]) -> str:
+def _sentence(error: Exception, overrides: Sequence[str], schema: type) -> str:
     """One line for the user out of Hydra's message of several."""
     text = str(error)
     missing = re.search(r"Could not (?:find|load) '(\w+)/([^']+)'", text)
@@ -146,8 +146,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown:
         key = unknown.group(1)
-        groups = [path.name for path in _CONFIGS.iterdir() if path.is_dir()]
-        return f"there is no setting or group '{key}': {nearest(key, groups)}"
+        known = [field.name for field in dataclasses.fields(schema)]
+        return f"there is no setting '{key}': {nearest(key, known)}"
     first = text.strip().splitlines()[0]
     return f"{first} (in: {' '.join(overrides)})"
 

@@ -4,7 +4,7 @@ A worker that dies (a C library that crashes) costs one item: the batches that w
 are done again item by item, and the item that kills its worker again has failed.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class LocalRunner(Generic[Item, Result]):
     job: Job[Item, Result]
     workers: int
 
-    def run(self, batches: Iterable[Sequence[Item]]) -> Iterator[Sequence[Result]]:
+    def run(self, batches: Iterable[Sequence[Item]]) -> Generator[Sequence[Result], None, None]:
         """Results batch by batch, in the order in which they are done.
 
         Batches are taken as workers come free, so a long list is never held.

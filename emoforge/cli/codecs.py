@@ -57,6 +57,8 @@ def roundtrip(
             f"{out}: {made['codec']}, measured {made['kbps']:.2f} kbit/s, coded at "
             f"{made['coded_hz']} Hz, {made['delay_ms']:.2f} ms of delay taken out"
         )
+        if made["source_channels"] > 1:
+            typer.echo(f"The source's {made['source_channels']} channels were mixed to one.")
 
 
 @codecs.command()
@@ -68,6 +70,10 @@ def report(
     Example: emoforge codecs report corpus=nemo corpus.root=DIR codecs=[opus@6,amr_nb@all] out=DIR
 
     The same command continues a report that was stopped; more codecs add to it.
+
+    Settings: corpus, codecs, out; judge, scheme, clips (at most so many of each speaker and
+    emotion), measured (the same for measures, 0: none), measures, listen, workers, and options
+    of codecs, such as codec.lyra.model=DIR.
     """
     from emoforge.augment import EmotionLossConfig, report_emotion_loss
     from emoforge.config import compose

@@ -41,7 +41,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # nothing is cut that may be copied
     for row in rows:
         table.add_row(*map(Text, row))  # text, never markup: `[tts]` would be a style
     Console().print(table)

@@ -6,7 +6,7 @@ from typing import Any
 
 import soundfile
 
-from emoforge.audio import Audio, read, write_flac
+from emoforge.audio import Audio, probe, read, write_flac
 from emoforge.codecs.specs import ANY_POINT, Settings, choose_codecs, codec_names, named_codec
 from emoforge.errors import AudioError, ConfigError, EmoforgeError
 
@@ -54,16 +54,20 @@ def _listed(name: str, settings: Settings) -> Listed:
 def roundtrip_file(file: Path, spec: str, out: Path, settings: Settings) -> dict[str, Any]:
     """Encode and decode a file; writes `out`, as long as the source and in time with it.
 
-    Returns the codec, measured kbit/s, the rate that it was coded at and the delay taken out.
-    Raises ConfigError for `name@all` or a name that is neither .flac nor .wav, AudioError.
+    Channels are mixed to one. Returns the codec, measured kbit/s, the rate that it was coded at
+    and the delay taken out. Raises ConfigError for `name@all`, a name that is neither .flac nor
+    .wav, or the source's own; AudioError.
     """
     if out.suffix not in (".flac", ".wav"):
         raise ConfigError(f"{out}: a name in .flac or .wav is needed")
+    if out.exists() and out.samefile(file):
+        raise ConfigError(f"{out}: is the source itself, which stays as it is; name another file")
     chosen = choose_codecs([spec], settings)
     if len(chosen) != 1:
         raise ConfigError(f"codec '{spec}': one bitrate at a time, as in {chosen[0].spec}")
     codec = chosen[0].codec
     codec.setup()
+    channels = probe(file).channels
     coded = codec.roundtrip(read(file))
     _write(out, coded.audio)
     measured = coded.measured()
@@ -73,6 +77,7 @@ def roundtrip_file(file: Path, spec: str, out: Path, settings: Settings) -> dict
         "kbps": round(measured["kbps"], 3),
         "coded_hz": coded.rate,
         "source_hz": coded.audio.rate,
+        "source_channels": channels,
         "delay_ms": round(measured["delay_ms"], 3),
         "seconds": round(coded.audio.duration, 3),
     }

@@ -18,9 +18,13 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from emoforge.audio import Audio, Samples, fit, read
+from emoforge.codecs.report import COSINE, DIVERGENCE, centred_cosine, divergence
 from emoforge.component import create, rng_for
 from emoforge.errors import AudioError, ConfigError, CorpusError
+from emoforge.label import scheme
 from emoforge.progress import Progress
+from emoforge.selection import Encoding, Judge
+from emoforge.selection.judges import chosen_scheme
 from emoforge.selection.measures import Measure, Result
 
 RATINGS = "ratings_formated_filtered.csv"
@@ -41,10 +45,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ValidationConfig:
-    """What `configs/codecs_validate.yaml` says. measures: name → options; out: a CSV file."""
+    """What `configs/codecs_validate.yaml` says.
+
+    measures: name → options. judge: options, with `name`. out: a CSV file.
+    """
 
     folder: str
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    judge: dict[str, Any] = field(default_factory=lambda: {"name": "embedded"})
     out: str | None = None
 
 
@@ -203,7 +211,10 @@ def validate_measures(config: ValidationConfig, progress: Progress | None = None
     measures = [
         cast(Measure, create("measure", name, own)) for name, own in config.measures.items()
     ]
-    found = validate(Path(config.folder), measures, progress)
+    own = dict(config.judge)
+    judge = cast(Judge, create("judge", str(own.pop("name", "")), own))
+    judge.check_requirements()
+    found = validate(Path(config.folder), measures, judge, progress)
     if config.out:
         rows = found.rows()
         try:
@@ -217,9 +228,15 @@ def validate_measures(config: ValidationConfig, progress: Progress | None = None
 
 
 def validate(
-    folder: Path, measures: Sequence[Measure], progress: Progress | None = None
+    folder: Path,
+    measures: Sequence[Measure],
+    judge: Judge | None = None,
+    progress: Progress | None = None,
 ) -> Validation:
-    """Compare measures with the ratings in `folder`.
+    """Compare measures, and what a judge hears, with the ratings in `folder`.
+
+    judge: the divergence of its distributions, if it has a classifier, and the centred cosine of
+        its embeddings to the original's are compared too, as in the report.
 
     folder: `ratings_formated_filtered.csv` and `audio/`, as `mushra_results_dataset` of
         github.com/BenjSta/bernoulli-var-speech-codec has them (B. Stahl et al., IEEE Access 12,
@@ -257,6 +274,10 @@ def validate(
                         numbers |= _compared(measure, ready, timely)
                     values[:, s, c] = [numbers[result.name] for result in results]
                     advance(1)
+    if judge:
+        heard = _judged(judge, ratings, delays)
+        results += [*heard]
+        values = np.concatenate([values, np.stack([*heard.values()])])
     scores = np.nanmean(ratings.scores, axis=2)
     codings = [
         Coding(name, float(scores[:, c].mean()), 1000 * float(delays[c]), float(waveform[c]))
@@ -264,6 +285,43 @@ def validate(
     ]
     agreements = list(_agreements(results, values, ratings.scores))
     return Validation(len(ratings.signals), ratings.scores.shape[2], codings, agreements)
+
+
+def _judged(judge: Judge, ratings: "_Ratings", delays: Floats) -> dict[Result, Floats]:
+    """What a judge makes of the pairs, [signals, conditions] each; NaN: it cannot hear one."""
+    judge.setup()
+    sounds = []  # signals by signals: the original, then its codings
+    for s in range(len(ratings.signals)):
+        original, others = ratings.sounds(s)
+        timely = [
+            _shifted(other, round(delay * other.rate))
+            for other, delay in zip(others, delays, strict=True)
+        ]
+        sounds += [one.resampled(judge.rate).samples for one in (original, *timely)]
+    answers = judge.encode(sounds)
+    sound = [one for one in answers if isinstance(one, Encoding)]
+    if not sound:
+        return {}
+    embeddings = np.full((len(answers), *sound[0].embedding.shape), np.nan, np.float32)
+    known = np.array([isinstance(one, Encoding) for one in answers])
+    embeddings[known] = np.stack([one.embedding for one in sound])
+    shape = (len(ratings.signals), 1 + len(ratings.conditions))
+    grid = embeddings.reshape(*shape, -1)
+    there = known.reshape(shape)
+    corpus = np.full(len(ratings.signals), "")
+    columns = range(1, shape[1])
+    cosines = [
+        centred_cosine(grid[:, c], grid[:, 0], corpus, there[:, c] & there[:, 0]) for c in columns
+    ]
+    found = {COSINE: np.stack(cosines, 1).astype(np.float64)}
+    if judge.schemes:
+        name = chosen_scheme(judge)
+        told = np.full((len(answers), len(scheme(name).classes)), np.nan, np.float32)
+        told[known] = [one[name] for one in judge.distributions(sound)]
+        posteriors = told.reshape(*shape, -1)
+        pairs = [divergence(posteriors[:, c], posteriors[:, 0]) for c in columns]
+        found[DIVERGENCE] = np.stack(pairs, 1).astype(np.float64)
+    return found
 
 
 # --- the listeners ----------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_stereo_is_mixed(tmp_path: Path) -> None:
     sides = np.stack([np.sin(440 * time), np.sin(880 * time)], 1) * 0.4
     soundfile.write(tmp_path / "stereo.wav", sides, 16000)
     made = roundtrip_file(tmp_path / "stereo.wav", "g722@64", tmp_path / "mono.wav", {})
-    assert made["seconds"] == 1.0
+    assert (made["seconds"], made["source_channels"]) == (1.0, 2)
     assert read(tmp_path / "mono.wav").samples.shape == (16000,)
 
 
@@ -51,5 +51,11 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
         roundtrip_file(tmp_path / "a.flac", "opus@16", tmp_path / "a.mp3", {})
     with pytest.raises(ConfigError, match="one bitrate at a time, as in opus@6"):
         roundtrip_file(tmp_path / "a.flac", "opus@all", tmp_path / "b.flac", {})
+    before = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "same.flac").symlink_to(tmp_path / "a.flac")
+    for out in ("a.flac", "same.flac"):
+        with pytest.raises(ConfigError, match="is the source itself"):
+            roundtrip_file(tmp_path / "a.flac", "opus@16", tmp_path / out, {})
+    assert (tmp_path / "a.flac").read_bytes() == before
     with pytest.raises(AudioError, match=r"none\.flac"):
         roundtrip_file(tmp_path / "none.flac", "opus@16", tmp_path / "b.flac", {})

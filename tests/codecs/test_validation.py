@@ -94,7 +94,7 @@ class Level(Measure):
 
 
 def test_known_listeners_are_agreed_with(folder: Path) -> None:
-    found = validate(folder, [SiSdr(), MelDistance(), Level()], QUIET)
+    found = validate(folder, [SiSdr(), MelDistance(), Level()], progress=QUIET)
     assert (found.signals, found.participants) == (6, 5)
     assert [coding.name for coding in found.codings] == list(NOISE)
     for coding in found.codings:
@@ -119,12 +119,12 @@ def test_known_listeners_are_agreed_with(folder: Path) -> None:
 
 
 def test_it_prints_what_it_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = validate(folder, [SiSdr()], QUIET)
+    found = validate(folder, [SiSdr()], progress=QUIET)
     found.print()
     shown = capsys.readouterr().out
     assert all(name in shown for name in (*NOISE, "si_sdr_db", "+1.00 [+1.00, +1.00]"))
     assert "Anchor" not in shown
-    assert validate(folder, [SiSdr()], QUIET) == found
+    assert validate(folder, [SiSdr()], progress=QUIET) == found
 
 
 @pytest.mark.parametrize(
@@ -143,26 +143,26 @@ def test_a_table_that_is_none_is_one_sentence(
     rows[2].update(change)
     write(folder, rows)
     with pytest.raises(CorpusError, match=says) as caught:
-        validate(folder, [SiSdr()], QUIET)
+        validate(folder, [SiSdr()], progress=QUIET)
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_not_there_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="cannot be read"):
-        validate(tmp_path / "none", [SiSdr()], QUIET)
+        validate(tmp_path / "none", [SiSdr()], progress=QUIET)
     shutil.rmtree(folder / "audio" / "stim_3")
     with pytest.raises(AudioError, match="stim_3"):
-        validate(folder, [SiSdr()], QUIET)
+        validate(folder, [SiSdr()], progress=QUIET)
     with (folder / RATINGS).open(encoding="utf-8", newline="") as file:
         rows = [one for one in csv.DictReader(file) if one["condition"] != "Reference"]
     write(folder, rows)
     with pytest.raises(CorpusError, match="needs 2 signals or more, 'Reference'"):
-        validate(folder, [SiSdr()], QUIET)
+        validate(folder, [SiSdr()], progress=QUIET)
 
 
 @pytest.fixture(scope="module")
 def real(shared: Path) -> Validation:
-    return validate(shared / "reference" / "codec_mushra", [MelDistance(), SiSdr(), Pesq()], QUIET)
+    return validate(shared / "reference" / "codec_mushra", [MelDistance(), SiSdr(), Pesq()], progress=QUIET)
 
 
 def test_the_real_listeners(real: Validation) -> None:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from emoforge.augment.emotion_loss.store import Store
 from emoforge.clip import Clip
 from emoforge.codecs.report import (
+    COSINE,
+    DIVERGENCE,
     VIEWS,
     Condition,
     Listeners,
@@ -33,8 +35,6 @@ _AT_ONCE = 1024
 RANDOM = Condition("random label", "anchor")
 """What is heard in another clip of the corpus."""
 
-DIVERGENCE = Result("js", "Divergence of what the judge hears", "bit", "lower", "emotion")
-COSINE = Result("cosine", "Centred cosine of embeddings", "", "higher", "emotion")
 DIMENSIONS = {
     name: Result(name, name.capitalize(), "", "", "emotion", alone=True)
     for name in ("valence", "arousal", "dominance")

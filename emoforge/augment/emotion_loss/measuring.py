@@ -1,6 +1,7 @@
 """Coding, measuring and hearing every clip under every condition, each once."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -51,10 +52,10 @@ def measure_conditions(
             batches = _batches(clips, turn, missing, keys)
             if any(_network(ways[key]) for key in turn):
                 batches = _coded(batches, ways)
-            answers = LocalRunner(job, workers).run(batches)
-            for batch in encode_batches(judge, answers, _sound):
-                store.add((_row(answer, heard) for answer, heard in batch), judge.encoder)
-                advance(len(batch))
+            with closing(LocalRunner(job, workers).run(batches)) as answers:
+                for batch in encode_batches(judge, answers, _sound):
+                    store.add((_row(answer, heard) for answer, heard in batch), judge.encoder)
+                    advance(len(batch))
 
 
 def _missing(

@@ -54,7 +54,7 @@ class EmotionLossConfig:
     codecs: `opus@16`, `opus@all`, …. codec: name → options of codecs. measures: name → options.
     judge: options, with `name`. scheme: None: wide8, if the judge hears it.
     clips, measured: at most so many of each speaker and emotion are heard by the judge, and are
-        measured; None: all.
+        measured; None: all. measured 0: nothing is measured.
     listen: clips on the page to listen to. workers: processes; None: one a core; 0: none.
     """
 
@@ -151,20 +151,22 @@ def report_emotion_loss(config: EmotionLossConfig, progress: Progress | None = N
     codecs = choose_codecs(config.codecs, config.codec)
     if not codecs:
         raise ConfigError("codecs is empty: name some, as in codecs=[opus@16,amr_nb@all]")
-    measures = dict(_measures(config.measures))
+    measures = dict(_measures({} if config.measured == 0 else config.measures))
     judge = _judge(config.judge)
     scheme = _scheme(judge, config.scheme)
     out = _made(Path(config.out))
+    if config.clips == 0:
+        raise ConfigError("clips=0: must be 1 or more, or null for all")
     clips, notes = _clips(config, scheme, progress)
     ways = dict(_ways(codecs))
     store = Store(out / "measurements.sqlite")
     with closing(store):
         workers = len(os.sched_getaffinity(0)) if config.workers is None else config.workers
         each = {key: way for key, (way, _) in ways.items()}
-        measured = clips if config.measured is None else _few(clips, config.measured)
+        measured = _few(clips, config.measured) if config.measured else clips
         digests = {clip.digest for clip in measured}
         measure_conditions(store, clips, each, measures, digests, judge, workers, progress)
-        if len(measured) < len(clips):
+        if measures and len(measured) < len(clips):
             notes.append(
                 f"The judge heard all {len(clips)} clips; prosody, signal, speaker and quality are "
                 f"of {len(measured)}, at most {config.measured} of each speaker and emotion."
@@ -246,7 +248,8 @@ def _clips(
         )
     alike = {clip.digest: clip for clip in reversed(labelled)}
     if len(alike) < len(labelled):
-        notes.append(f"{len(labelled) - len(alike)} clips are copies of others and count once.")
+        copies = len(labelled) - len(alike)
+        notes.append(f"Copies of other clips count once: {copies} left out.")
     clips = sorted(alike.values(), key=lambda clip: clip.id)
     if config.clips is not None:
         clips = _few(clips, config.clips)
@@ -262,7 +265,7 @@ def _clips(
 def _few(clips: Sequence[Clip], most: int) -> list[Clip]:
     """At most so many clips of each speaker and emotion; fewer are among more."""
     if most < 1:
-        raise ConfigError(f"clips and measured must be 1 or more, or null for all; got {most}")
+        raise ConfigError(f"clips and measured cannot be below 0, got {most}")
     taken: Counter[tuple[str, str, str]] = Counter()
     found = []
     for clip in sorted(clips, key=lambda clip: clip.digest):

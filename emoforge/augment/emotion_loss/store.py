@@ -1,5 +1,6 @@
 """What was measured of each clip under each condition, kept so that nothing is done twice."""
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -58,7 +59,14 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._file = sqlite3.connect(path, timeout=1)
+            self._lock = path.with_suffix(".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WorkspaceBusyError(f"{path.parent}: another report is being made here") from error
+        except OSError as error:
+            raise WorkspaceError(f"{path.parent}: cannot be written ({error.strerror})") from error
+        try:
+            self._file = sqlite3.connect(path)
             self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=NORMAL")
             self._file.executescript(_TABLES)
@@ -66,8 +74,6 @@ class Store:
             raise self._fault(error) from error
 
     def _fault(self, error: sqlite3.Error) -> WorkspaceError:
-        if "locked" in str(error):
-            return WorkspaceBusyError(f"{self._path}: another report is being made here")
         return WorkspaceError(
             f"{self._path}: what was measured before cannot be read ({error}); delete the file to "
             "measure again"
@@ -82,8 +88,9 @@ class Store:
             raise self._fault(error) from error
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, for the next to open."""
         self._file.close()
+        self._lock.close()
 
     def add(self, rows: Iterable[Row], encoder: str) -> None:
         """Add rows in one transaction; a fault takes the place of no sound that there is."""

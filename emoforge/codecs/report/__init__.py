@@ -5,10 +5,19 @@ from emoforge.codecs.report.observed import ORIGINAL, VIEWS, Condition, Observed
 from emoforge.codecs.report.page import Listened, Sound, write_page
 from emoforge.codecs.report.summary import HEARD, Row, Summary, summarise
 from emoforge.codecs.report.tables import CSV, PARQUET, TEX, write_tables
-from emoforge.codecs.report.views import Listeners, centred_cosine, divergence, strangers
+from emoforge.codecs.report.views import (
+    COSINE,
+    DIVERGENCE,
+    Listeners,
+    centred_cosine,
+    divergence,
+    strangers,
+)
 
 __all__ = [
+    "COSINE",
     "CSV",
+    "DIVERGENCE",
     "HEARD",
     "ORIGINAL",
     "PARQUET",

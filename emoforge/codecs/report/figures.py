@@ -63,7 +63,7 @@ def scale(codecs: Sequence[Row], anchors: Sequence[Row] = ()) -> Scale:
     low, high = min([0.0, *ends]), max([0.0, *ends])
     furthest = min(low, -0.1)
     lost = [row.difference for row in anchors if row.difference is not None]
-    low = min([low, -0.01, *(one for one in lost if one >= furthest)])
+    low = min([furthest, *(one for one in lost if one >= furthest)])
     room = _ROOM * (high - low)
     step = next((one for one in _STEPS if (high - low) / one <= 6), 1.0)
     return Scale(low - room, high + room, step)
@@ -88,16 +88,14 @@ def curves(
     rates = [row.kbps for row in codecs if row.kbps]
     if not rates:
         return []
-    first, last = math.log2(min(rates)) - 0.3, math.log2(max(rates)) + 0.3
+    # Whole octaves, so that there are two ticks even for one bitrate.
+    first, last = math.floor(math.log2(min(rates)) - 0.1), math.ceil(math.log2(max(rates)) + 0.1)
     down = scale(codecs, [row for _, rows in panels.values() for row in rows])
 
     def x(kbps: float) -> float:
         return 100 * (math.log2(kbps) - first) / (last - first)
 
-    across = [
-        (x(2.0**power), f"{2.0**power:g}")
-        for power in range(math.ceil(first), math.floor(last) + 1)
-    ]
+    across = [(x(2.0**power), f"{2.0**power:g}") for power in range(first, last + 1)]
 
     def y(value: float) -> float:
         return 100 - down.place(value)

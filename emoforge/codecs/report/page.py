@@ -130,7 +130,7 @@ def _overview(summary: Summary, group: GroupSummary, view: View) -> dict[str, An
         "original": summary.row(group, summary.conditions[0].name, "uar", view),
         "lost": sum(row.shown < 0 for row in rows),
         "codecs": len(rows),
-        "most": next(iter(group.losses[view]), None),
+        "most": next((one for one in group.losses[view] if one.difference <= -5e-4), None),
     }
 
 

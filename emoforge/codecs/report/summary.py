@@ -410,8 +410,10 @@ def _of_emotions(losses: Sequence[Loss]) -> Iterator[str]:
                 f"{'is' if len(found) == 1 else 'are'} shown to lose {word} than the other "
                 f"emotions (p\N{NO-BREAK SPACE}≤\N{NO-BREAK SPACE}{highest:.2g})."
             )
-    if not any(one.shown < 0 for one in losses):
-        most = losses[0]
+    most = losses[0]
+    if points(most.difference) == points(0.0) or most.difference > 0:
+        yield "On average over all codecs no emotion loses recall."
+    elif not any(one.shown < 0 for one in losses):
         yield (
             "That one emotion loses more than the others is not shown; on average over all codecs "
             f"the recall of {most.emotion} changes most towards a loss, "

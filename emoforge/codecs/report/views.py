@@ -8,6 +8,7 @@ import numpy.typing as npt
 from emoforge.component import rng_for
 from emoforge.label import Scheme
 from emoforge.selection.judges import HeadRecipe
+from emoforge.selection.measures import Result
 
 if TYPE_CHECKING:
     from emoforge.selection.judges import Head
@@ -18,6 +19,8 @@ Learnt = tuple[npt.NDArray[np.int64], "Head"]
 """The clips that a head may hear, as places, and the head."""
 
 RECIPE = HeadRecipe()
+DIVERGENCE = Result("js", "Divergence of what the judge hears", "bit", "lower", "emotion")
+COSINE = Result("cosine", "Centred cosine of embeddings", "", "higher", "emotion")
 
 
 class Listeners:

@@ -9,7 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from emoforge.audio import Audio
 from emoforge.augment import CorpusConfig, EmotionLoss, EmotionLossConfig, report_emotion_loss
+from emoforge.codecs import Coded
 from emoforge.codecs.libav import ALaw
 from emoforge.errors import ConfigError, CorpusError, LabelError, RequirementError
 from emoforge.progress import Progress
@@ -97,14 +99,14 @@ def test_a_codec_that_breaks_is_told_and_the_page_is_there(
     few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also while sounds are made to listen to, where no worker stands between."""
-    encode = ALaw._encode
+    roundtrip = ALaw.roundtrip
 
-    def breaks(self: ALaw, samples: Any, rate: int) -> Any:
-        if len(samples) % 2:
+    def breaks(self: ALaw, audio: Audio) -> Coded:
+        if len(audio.samples) % 2:
             raise RuntimeError("no such luck")
-        return encode(self, samples, rate)
+        return roundtrip(self, audio)
 
-    monkeypatch.setattr(ALaw, "_encode", breaks)
+    monkeypatch.setattr(ALaw, "roundtrip", breaks)
     report_emotion_loss(config(few, tmp_path / "out", "alaw", "opus@6", listen=6), QUIET)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "RuntimeError: no such luck" in page

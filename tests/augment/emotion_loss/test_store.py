@@ -90,7 +90,8 @@ def test_a_damaged_file_is_said_and_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_second_report_in_the_same_place_is_refused(tmp_path: Path) -> None:
-    first, second = (Store(tmp_path / "m.sqlite") for _ in range(2))
-    first._file.execute("BEGIN IMMEDIATE")
+    first = Store(tmp_path / "m.sqlite")
     with pytest.raises(WorkspaceBusyError, match="another report"):
-        second.add([row("a")], "judge")
+        Store(tmp_path / "m.sqlite")
+    first.close()
+    Store(tmp_path / "m.sqlite").close()

@@ -74,7 +74,8 @@ distributions = arrays(
 @given(distributions, distributions)
 def test_the_divergence_is_that_of_scipy_symmetric_and_within_a_bit(p: Floats, q: Floats) -> None:
     found = divergence(p, q)
-    wanted = [jensenshannon(a, b, base=2) ** 2 for a, b in zip(p, q, strict=True)]
+    with np.errstate(invalid="ignore"):  # its sums of nearly equal ones fall below 0
+        wanted = [jensenshannon(a, b, base=2) ** 2 for a, b in zip(p, q, strict=True)]
     assert found == pytest.approx(np.nan_to_num(wanted), abs=1e-4)
     assert found == pytest.approx(divergence(q, p), abs=1e-6)
     assert divergence(p, p) == pytest.approx(0, abs=1e-6)
