@@ -162,7 +162,9 @@ def test_what_is_not_there_is_said(folder: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def real(shared: Path) -> Validation:
-    return validate(shared / "reference" / "codec_mushra", [MelDistance(), SiSdr(), Pesq()], progress=QUIET)
+    return validate(
+        shared / "reference" / "codec_mushra", [MelDistance(), SiSdr(), Pesq()], progress=QUIET
+    )
 
 
 def test_the_real_listeners(real: Validation) -> None:

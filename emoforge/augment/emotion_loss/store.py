@@ -4,7 +4,7 @@ import fcntl
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class Row:
 
 
 class Store:
-    """A file with the rows of a report; one process at a time writes it.
+    """A file with the rows of a report; one process at a time has it, until `close`.
 
     Keys: a clip's content digest; a condition's, a measure's and an encoder's signature digests.
     A codec or a measure that is added later adds rows, another head none.
@@ -58,20 +58,25 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            self._lock = path.with_suffix(".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise WorkspaceBusyError(f"{path.parent}: another report is being made here") from error
-        except OSError as error:
-            raise WorkspaceError(f"{path.parent}: cannot be written ({error.strerror})") from error
-        try:
-            self._file = sqlite3.connect(path)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("PRAGMA synchronous=NORMAL")
-            self._file.executescript(_TABLES)
-        except sqlite3.DatabaseError as error:
-            raise self._fault(error) from error
+        with ExitStack() as stack:
+            try:
+                lock = stack.enter_context(path.with_suffix(".lock").open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._file = stack.enter_context(closing(sqlite3.connect(path)))
+                self._file.execute("PRAGMA journal_mode=WAL")
+                self._file.execute("PRAGMA synchronous=NORMAL")
+                self._file.executescript(_TABLES)
+            except BlockingIOError as error:
+                raise WorkspaceBusyError(
+                    f"{path.parent}: another report is being made here"
+                ) from error
+            except OSError as error:
+                raise WorkspaceError(
+                    f"{path.parent}: cannot be written ({error.strerror})"
+                ) from error
+            except sqlite3.DatabaseError as error:
+                raise self._fault(error) from error
+            self.close = stack.pop_all().close
 
     def _fault(self, error: sqlite3.Error) -> WorkspaceError:
         return WorkspaceError(
@@ -86,11 +91,6 @@ class Store:
                 yield
         except sqlite3.DatabaseError as error:
             raise self._fault(error) from error
-
-    def close(self) -> None:
-        """Close the file, for the next to open."""
-        self._file.close()
-        self._lock.close()
 
     def add(self, rows: Iterable[Row], encoder: str) -> None:
         """Add rows in one transaction; a fault takes the place of no sound that there is."""

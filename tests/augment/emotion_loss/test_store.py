@@ -1,5 +1,7 @@
 """What was measured is kept, found again, and asked for once."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +16,28 @@ ENCODING = Encoding(
 )
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "m.sqlite")) as made:
+        yield made
+
+
 def row(clip: str, condition: str = "opus", **more: object) -> Row:
     return Row(condition, clip, 16.2, 48000, 6.5, **more)  # type: ignore[arg-type]
 
 
-def test_rows_come_back(tmp_path: Path) -> None:
-    store = Store(tmp_path / "m.sqlite")
+def test_rows_come_back(store: Store, tmp_path: Path) -> None:
     unvoiced = AudioError("nothing is voiced")
     numbers = {
         "mel": {"mel": 0.25}, "f0": {"f0_corr": float("nan"), "voicing": 0.5}, "rate": unvoiced
     }  # fmt: skip
     store.add([row("a", measured=numbers, heard=ENCODING), row("b", fault="is broken")], "judge")
     store.close()
-    store = Store(tmp_path / "m.sqlite")
+    with closing(Store(tmp_path / "m.sqlite")) as again:
+        came_back(again)
+
+
+def came_back(store: Store) -> None:
     assert store.sounds("opus") == {
         "a": (16.2, 48000, 6.5, ""),
         "b": (16.2, 48000, 6.5, "is broken"),
@@ -45,8 +56,7 @@ def test_rows_come_back(tmp_path: Path) -> None:
     assert list(store.heard("opus", "another")) == []
 
 
-def test_what_is_missing_is_told_by_bits(tmp_path: Path) -> None:
-    store = Store(tmp_path / "m.sqlite")
+def test_what_is_missing_is_told_by_bits(store: Store) -> None:
     store.add(
         [
             row("all", measured={"mel": {}, "f0": {}}, heard=ENCODING),
@@ -68,8 +78,7 @@ def test_what_is_missing_is_told_by_bits(tmp_path: Path) -> None:
     assert list(store.unheard("opus", "judge")) == [("deaf", "too short")]
 
 
-def test_a_fault_takes_no_sound_s_place_and_a_sound_takes_a_fault_s(tmp_path: Path) -> None:
-    store = Store(tmp_path / "m.sqlite")
+def test_a_fault_takes_no_sound_s_place_and_a_sound_takes_a_fault_s(store: Store) -> None:
     good, bad = (16.2, 48000, 6.5, ""), (16.2, 48000, 6.5, "is gone")
     store.add([row("a"), row("b", fault="is gone")], "judge")
     assert store.sounds("opus") == {"a": good, "b": bad}
@@ -77,8 +86,7 @@ def test_a_fault_takes_no_sound_s_place_and_a_sound_takes_a_fault_s(tmp_path: Pa
     assert store.sounds("opus") == {"a": good, "b": good}
 
 
-def test_a_sound_without_bits_keeps_none(tmp_path: Path) -> None:
-    store = Store(tmp_path / "m.sqlite")
+def test_a_sound_without_bits_keeps_none(store: Store) -> None:
     store.add([Row("low", "a", float("nan"), 16000, 0.0)], "judge")
     assert np.isnan(store.sounds("low")["a"][0])
 
@@ -89,9 +97,8 @@ def test_a_damaged_file_is_said_and_what_to_do(tmp_path: Path) -> None:
         Store(tmp_path / "m.sqlite")
 
 
-def test_a_second_report_in_the_same_place_is_refused(tmp_path: Path) -> None:
-    first = Store(tmp_path / "m.sqlite")
+def test_a_second_report_in_the_same_place_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(WorkspaceBusyError, match="another report"):
         Store(tmp_path / "m.sqlite")
-    first.close()
+    store.close()
     Store(tmp_path / "m.sqlite").close()
