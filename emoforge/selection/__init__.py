@@ -3,6 +3,7 @@
 from emoforge.selection.fingerprint import fingerprint
 from emoforge.selection.gates import Decodable, Duplicate, Gate, first_rejection, measure_all
 from emoforge.selection.judges import Encoding, Judge, Scores
+from emoforge.selection.pitch import HOP, periodicity
 from emoforge.selection.pool import Material, Pool, load_material, load_pool
 from emoforge.selection.selectors import (
     Bootstrap,
@@ -18,6 +19,7 @@ from emoforge.selection.selectors import (
 )
 
 __all__ = [
+    "HOP",
     "Bootstrap",
     "Calibrated",
     "Choice",
@@ -41,4 +43,5 @@ __all__ = [
     "load_material",
     "load_pool",
     "measure_all",
+    "periodicity",
 ]

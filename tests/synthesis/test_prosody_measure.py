@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import butter, sosfiltfilt
 
 from emoforge.audio import Audio, read
 from emoforge.component import rng_for
@@ -49,7 +50,8 @@ def test_a_flat_voice_has_another_melody(world: World) -> None:
     heard = analyse(spoken(world))
     both = heard.voiced & analyse(spoken(flat)).voiced
     expected = 1200 * np.sqrt(np.mean(np.log2(heard.f0[both] / level) ** 2))
-    assert found["f0_rmse_cents"] == pytest.approx(expected, rel=0.1)
+    # Another way to find F0 agrees.
+    assert found["f0_rmse_cents"] == pytest.approx(expected, rel=0.2)
     assert not found["f0_corr"] > 0.7
 
 
@@ -62,6 +64,16 @@ def test_a_whisper_has_no_voice_to_compare(world: World) -> None:
     assert found["voicing_error"] > 0.2
     few = np.isnan(found["f0_rmse_cents"])
     assert few == np.isnan(found["f0_corr"])
+
+
+def test_a_voice_without_its_fundamental_has_its_melody_still(world: World) -> None:
+    """Telephones leave out much of what lies below 300 Hz, and nobody hears another pitch."""
+    sound = spoken(world)
+    sections = butter(2, 300, "highpass", fs=sound.rate, output="sos")
+    thin = Audio(sosfiltfilt(sections, sound.samples).astype(np.float32), sound.rate)
+    found = compared(sound, thin)
+    assert found["f0_corr"] > 0.9
+    assert found["f0_rmse_cents"] < 60
 
 
 def test_a_slower_gain_is_an_energy_error_of_its_size(world: World) -> None:
@@ -88,6 +100,6 @@ def test_an_original_without_voice_is_refused() -> None:
         try:
             ProsodyError().prepare(sound)
         except AudioError as error:
-            assert "voiced" in str(error)  # noqa: PT017 - DIO hears a voice in some noise
+            assert "voiced" in str(error)  # noqa: PT017 - a voice is heard in some noise
     with pytest.raises(AudioError, match="voiced"):
         ProsodyError().prepare(click)
