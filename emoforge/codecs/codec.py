@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emoforge.audio import Audio, Samples, fit
+from emoforge.codecs.delay import measure_delay
 from emoforge.component import Component
 from emoforge.errors import AudioError, ConfigError, EmoforgeError
 
@@ -207,6 +208,4 @@ class Codec(Component):
 
 @cache
 def _delay(codec: Codec, rate: int) -> int:
-    from emoforge.codecs.delay import measure_delay
-
-    return measure_delay(codec._encode, codec._decode, rate)
+    return measure_delay(lambda samples: codec._decode(codec._encode(samples, rate), rate), rate)

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoforge.audio import Samples
-from emoforge.codecs.codec import Payload
 from emoforge.codecs.delay import LATEST_S, measure_delay
 from emoforge.codecs.libav import AAC, G722, G7231, AMRNarrowband
 
@@ -14,15 +13,11 @@ from emoforge.codecs.libav import AAC, G722, G7231, AMRNarrowband
 def line(delay: int, gain: float = 1.0, noise: float = 0.0) -> tuple[int, int]:
     """Measured at 8 and 16 kHz for a line that is late by so many samples."""
 
-    def encode(samples: Samples, rate: int) -> Payload:
+    def late(samples: Samples) -> Samples:
         hiss = np.random.default_rng(0).standard_normal(len(samples)) * noise
-        late = np.concatenate([np.zeros(delay), gain * samples + hiss])
-        return Payload((late.astype(np.float32).tobytes(),), 0, len(late))
+        return np.concatenate([np.zeros(delay), gain * samples + hiss]).astype(np.float32)
 
-    def decode(payload: Payload, rate: int) -> Samples:
-        return np.frombuffer(payload.data[0], np.float32)
-
-    return measure_delay(encode, decode, 8000), measure_delay(encode, decode, 16000)
+    return measure_delay(late, 8000), measure_delay(late, 16000)
 
 
 @settings(max_examples=15)
