@@ -151,6 +151,7 @@ def report_emotion_loss(config: EmotionLossConfig, progress: Progress | None = N
     codecs = choose_codecs(config.codecs, config.codec)
     if not codecs:
         raise ConfigError("codecs is empty: name some, as in codecs=[opus@16,amr_nb@all]")
+    ways = dict(_ways(codecs))
     measures = dict(_measures({} if config.measured == 0 else config.measures))
     judge = _judge(config.judge)
     scheme = _scheme(judge, config.scheme)
@@ -158,7 +159,6 @@ def report_emotion_loss(config: EmotionLossConfig, progress: Progress | None = N
     if config.clips == 0:
         raise ConfigError("clips=0: must be 1 or more, or null for all")
     clips, notes = _clips(config, scheme, progress)
-    ways = dict(_ways(codecs))
     store = Store(out / "measurements.sqlite")
     with closing(store):
         workers = len(os.sched_getaffinity(0)) if config.workers is None else config.workers
