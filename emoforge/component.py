@@ -292,7 +292,7 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "transformers": "emoforge.codecs.transformers:TransformersCodec",
     },
     "measure": {
-        "prosody": "emoforge.synthesis.prosody.measure:ProsodyError",
+        "prosody": "emoforge.synthesis.prosody.comparison:ProsodyError",
         "mel": "emoforge.selection.measures.signal:MelDistance",
         "si_sdr": "emoforge.selection.measures.signal:SiSdr",
         "stoi": "emoforge.selection.measures.signal:Stoi",

@@ -10,7 +10,7 @@ from emoforge.audio import Audio, read
 from emoforge.component import rng_for
 from emoforge.errors import AudioError
 from emoforge.synthesis.prosody import World, analyse, synthesise
-from emoforge.synthesis.prosody.measure import ProsodyError
+from emoforge.synthesis.prosody.comparison import ProsodyError
 
 
 @pytest.fixture(scope="module")
