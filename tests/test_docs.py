@@ -73,6 +73,7 @@ def test_the_guide(
     tmp_path: Path, environment: dict[str, str], shared: Path, database: str
 ) -> None:
     (tmp_path / "nemo").symlink_to(shared / "corpora" / "nemo")
+    (tmp_path / "ratings").symlink_to(shared / "reference" / "codec_mushra")
     environment["DATABASE"] = database
     shown = ""
     for block in blocks("docs/guide.md"):

@@ -179,6 +179,7 @@ class FFmpegCodec(Codec):
         ]
 
 
+@dataclass(frozen=True)
 class Speex(FFmpegCodec):
     """Speex (RFC 5574) in wideband mode at constant bitrate: the manual's qualities 0 to 10."""
 
@@ -201,6 +202,7 @@ class Speex(FFmpegCodec):
         return 8 * sum(frames), 320 * len(frames)
 
 
+@dataclass(frozen=True)
 class Codec2(FFmpegCodec):
     """Codec 2 (David Rowe), parametric; its 0.7 kbit/s are mode 700C.
 
@@ -235,6 +237,7 @@ class Codec2(FFmpegCodec):
         return bits * frames, milliseconds * self.rate // 1000 * frames
 
 
+@dataclass(frozen=True)
 class AMRWideband(FFmpegCodec):
     """AMR-WB (ITU-T G.722.2, 3GPP TS 26.171), all modes, without DTX."""
 

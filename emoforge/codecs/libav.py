@@ -135,6 +135,7 @@ class LibavCodec(Codec):
         return context
 
 
+@dataclass(frozen=True)
 class Opus(LibavCodec):
     """Opus (RFC 6716) by libopus, for speech (`voip`), 20 ms frames.
 
@@ -151,6 +152,7 @@ class Opus(LibavCodec):
     settings: ClassVar[Mapping[str, str]] = {"application": "voip", "vbr": "constrained"}
 
 
+@dataclass(frozen=True)
 class AAC(LibavCodec):
     """AAC-LC (ISO/IEC 14496-3) by FFmpeg's encoder; its `fast` search keeps to the bitrate."""
 
@@ -165,6 +167,7 @@ class AAC(LibavCodec):
     settings: ClassVar[Mapping[str, str]] = {"aac_coder": "fast"}
 
 
+@dataclass(frozen=True)
 class MP3(LibavCodec):
     """MP3 by LAME at constant bitrate: MPEG-2 (ISO/IEC 13818-3), from 32 kbit/s MPEG-1 also."""
 
@@ -178,6 +181,7 @@ class MP3(LibavCodec):
     wide_from: ClassVar[float] = 32
 
 
+@dataclass(frozen=True)
 class AC3(LibavCodec):
     """AC-3 (ATSC A/52), one channel, at the rates that it is defined for."""
 
@@ -189,6 +193,7 @@ class AC3(LibavCodec):
     rates: ClassVar[tuple[int, ...]] = (32000, 44100, 48000)
 
 
+@dataclass(frozen=True)
 class SBC(LibavCodec):
     """SBC, the codec of Bluetooth audio (A2DP 1.3, appendix B), mono.
 
@@ -205,6 +210,7 @@ class SBC(LibavCodec):
     wide_from: ClassVar[float] = 96
 
 
+@dataclass(frozen=True)
 class AMRNarrowband(LibavCodec):
     """AMR-NB (3GPP TS 26.071), all modes, without DTX."""
 
@@ -218,6 +224,7 @@ class AMRNarrowband(LibavCodec):
     header_bits: ClassVar[int] = 8  # of the storage format, RFC 4867 section 5.3
 
 
+@dataclass(frozen=True)
 class G722(LibavCodec):
     """ITU-T G.722. At 56 and 48 kbit/s the lowest one or two bits of each byte carry other data.
 
@@ -245,6 +252,7 @@ class G722(LibavCodec):
         return {"bits_per_codeword": str(self._speech_bits)}
 
 
+@dataclass(frozen=True)
 class G7231(LibavCodec):
     """ITU-T G.723.1 at its higher rate, the one that FFmpeg encodes."""
 
@@ -257,6 +265,7 @@ class G7231(LibavCodec):
     frame_ms: ClassVar[float] = 30
 
 
+@dataclass(frozen=True)
 class G726(LibavCodec):
     """ITU-T G.726: 2 to 5 bits a sample.
 
@@ -275,6 +284,7 @@ class G726(LibavCodec):
         return {"bits_per_coded_sample": str(round(self.kbps / 8))}
 
 
+@dataclass(frozen=True)
 class ALaw(LibavCodec):
     """ITU-T G.711 A-law, the telephone of most of the world."""
 
@@ -287,6 +297,7 @@ class ALaw(LibavCodec):
     grain: ClassVar[int] = 1
 
 
+@dataclass(frozen=True)
 class MuLaw(LibavCodec):
     """ITU-T G.711 µ-law, the telephone of North America and Japan."""
 
@@ -299,6 +310,7 @@ class MuLaw(LibavCodec):
     grain: ClassVar[int] = 1
 
 
+@dataclass(frozen=True)
 class ADPCM(LibavCodec):
     """IMA ADPCM, 4 bits a sample, at 8 kHz.
 

@@ -29,6 +29,7 @@ class SndfileCodec(Codec):
         return digest("libsndfile", soundfile.__libsndfile_version__)
 
 
+@dataclass(frozen=True)
 class Vorbis(SndfileCodec):
     """Vorbis I by libvorbis, which is set by quality: 0, 0.2, … 1.
 
@@ -74,6 +75,7 @@ class Vorbis(SndfileCodec):
         return samples
 
 
+@dataclass(frozen=True)
 class GSM(SndfileCodec):
     """GSM 06.10 full rate (ETSI EN 300 961) by libgsm: frames of 20 ms and 260 bits."""
 

@@ -173,7 +173,7 @@ def test_a_file_with_an_equals_sign_is_a_file(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["judg=embedded"], "there is no setting or group 'judg'"),
+        (["judg=embedded"], "there is no setting 'judg'"),
         (["judge.divice=cpu"], "did you mean 'device'"),
         (["--scheme", "basic5"], "does not know scheme 'basic5': did you mean 'basic4'"),
         (["--out", "scores.xlsx"], "answers are written as .csv, .tsv or .jsonl"),
