@@ -48,12 +48,16 @@ class LocalRunner(Generic[Item, Result]):
         pool = process_pool(self.workers, _take, self.job)
         try:
             while True:
-                while len(flying) < 2 * self.workers and (batch := next(waiting, None)) is not None:
-                    flying[pool.submit(_run, batch)] = batch
-                if not flying:
-                    return
-                done, _ = wait(flying, return_when=FIRST_COMPLETED)
                 broken: list[Sequence[Item]] = []
+                while len(flying) < 2 * self.workers and (batch := next(waiting, None)) is not None:
+                    try:
+                        flying[pool.submit(_run, batch)] = batch
+                    except BrokenProcessPool:  # while the caller was at what it got
+                        broken.append(batch)
+                        break
+                if not flying and not broken:
+                    return
+                done = [] if broken else wait(flying, return_when=FIRST_COMPLETED).done
                 for future in done:
                     batch = flying.pop(future)
                     try:

@@ -1,6 +1,7 @@
 """The local runner: the same results in this process and in workers, and a crash costs one item."""
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,15 @@ def test_an_item_that_kills_its_worker_fails_alone() -> None:
     assert sorted(results) == sorted([i * i for i in range(50) if i != 23] + [-23])
 
 
+def test_a_worker_that_dies_while_the_caller_is_busy_costs_one_item_too() -> None:
+    """The pool is broken then before anybody waits for it."""
+    results: list[int] = []
+    for batch in LocalRunner(Square(fatal=7), 1).run(BATCHES[:4]):
+        results += batch
+        time.sleep(0.5)
+    assert sorted(results) == sorted([i * i for i in range(20) if i != 7] + [-7])
+
+
 def test_an_error_of_the_job_itself_stops_the_run() -> None:
     with pytest.raises(ValueError, match="whole run"):
         list(LocalRunner(Square(wrong=7), 2).run(BATCHES))
@@ -56,4 +66,4 @@ def test_batches_are_taken_as_workers_come_free() -> None:
     results = LocalRunner(Square(), 1).run(batches())  # type: ignore[arg-type]
     next(results)
     assert taken <= 3
-    results.close()  # type: ignore[attr-defined]
+    results.close()
