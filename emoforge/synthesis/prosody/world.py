@@ -53,11 +53,8 @@ def _pyworld() -> Any:
     return pyworld
 
 
-def f0_contour(audio: Audio, energy: Floats) -> tuple[Floats, Floats]:
-    """F0 of a clip in Hz, 0 where unvoiced or not speech, and the frames' times in seconds: [T].
-
-    energy: its `frame_energy`. Raises AudioError below `SHORTEST` seconds.
-    """
+def analyse(audio: Audio) -> World:
+    """WORLD parameters of a clip; raises AudioError below `SHORTEST` seconds."""
     if audio.duration < SHORTEST:
         raise AudioError(
             f"audio of {audio.duration:.3f} s is too short for prosody analysis, "
@@ -68,15 +65,7 @@ def f0_contour(audio: Audio, energy: Floats) -> tuple[Floats, Floats]:
     period = FRAME * 1000
     coarse, times = world.dio(x, audio.rate, F0_FLOOR, F0_CEIL, frame_period=period)
     f0 = world.stonemask(x, coarse, times, audio.rate)
-    f0[~active_frames(energy)] = 0.0  # hum and breath between the words
-    return f0, times
-
-
-def analyse(audio: Audio) -> World:
-    """WORLD parameters of a clip; raises AudioError below `SHORTEST` seconds."""
-    f0, times = f0_contour(audio, frame_energy(audio))
-    world = _pyworld()
-    x = audio.samples.astype(np.float64)
+    f0[~active_frames(frame_energy(audio))] = 0.0  # hum and breath between the words
     spectrum = world.cheaptrick(x, f0, times, audio.rate)
     aperiodicity = world.d4c(x, f0, times, audio.rate)
     return World(f0, spectrum, aperiodicity, audio.rate, len(x))
