@@ -6,7 +6,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +23,7 @@ from built_workspace import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import Page
 
 from emoforge.audio import Audio
 from emoforge.augment.inspection import inspect_workspace
@@ -43,44 +43,10 @@ SECTIONS = (
     "summary", "funnel", "listen", "reasons", "judge", "scores", "confusion", "sources",
     "reproduce",
 )  # fmt: skip
-VOID = {"meta", "link", "br", "img", "input", "hr"}
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
     "{{ 7 * 7 }} &amp; ünï–код \u202e \U0001f600 " + "long" * 400
 )
-
-
-class Page(HTMLParser):
-    """Elements, their attributes and the text of a page; checks that tags are well nested."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), (tag, names)
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")

@@ -1,55 +1,19 @@
 """The report in a real browser, opened from disk."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from built_workspace import build, real_recordings
+from pages import ARGUMENTS, CHROMIUM, CONTRASTS
 
 from emoforge.augment.report import write_report
 from emoforge.augment.report.listening import CLIPS
 from emoforge.workspace import Workspace
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SMALLEST_CONTRAST = 4.5
 """WCAG 2.2, level AA, for text."""
-
-# Every text element's contrast with what lies behind it: the smallest first.
-CONTRASTS = """() => {
-  const probe = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgb = colour => {
-    probe.clearRect(0, 0, 1, 1); probe.fillStyle = colour; probe.fillRect(0, 0, 1, 1);
-    return [...probe.getImageData(0, 0, 1, 1).data];
-  };
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
-    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = element => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = rgb(getComputedStyle(e).backgroundColor);
-      if (colour[3] === 255) return colour;
-    }
-  };
-  return [...document.querySelectorAll('body *')]
-    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
-    .map(e => {
-      const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))];
-      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.tagName, e.className,
-              e.textContent.trim().slice(0, 40)];
-    })
-    .sort((a, b) => a[0] - b[0]).slice(0, 3);
-}"""
 
 # Every player's duration once its header is read, or the error.
 DURATIONS = """() => Promise.all([...document.querySelectorAll('audio')].map(
