@@ -24,7 +24,7 @@ from emoforge.augment.signal.operations import OPERATIONS
 from emoforge.augment.signal.room import impulse_response, sabine_absorption
 from emoforge.component import Promise, create, registered, rng_for
 from emoforge.label import Label
-from emoforge.selection import Gate, fingerprint, measure_all
+from emoforge.selection import Gate, Given, fingerprint, measure_all
 
 RATE, SECONDS, RUNS = 16000, 3.0, 100
 SIZE, SOURCE, MICROPHONE, RT60 = (5.0, 4.0, 3.0), (1.0, 1.0, 1.5), (2.0, 1.5, 1.2), 0.35
@@ -66,9 +66,9 @@ def rows() -> Iterator[tuple[str, Callable[[Audio], object]]]:
         assert isinstance(gate, Gate)
         gates.append(gate)
         if name != "duplicate":
-            yield f"gate {name}", lambda a, gate=gate: gate.measure(a, None, promise)
+            yield f"gate {name}", lambda a, gate=gate: gate.measure(a, Given(promise))
     yield "fingerprint (gate duplicate)", fingerprint
-    yield "all gates", lambda a: measure_all(gates, a, None, promise) | {"f": fingerprint(a)}
+    yield "all gates", lambda a: measure_all(gates, a, Given(promise)) | {"f": fingerprint(a)}
     yield "  peer: WORLD DIO + StoneMask", world
     for name, operation in OPERATIONS.items():
         params = PARAMS[name]

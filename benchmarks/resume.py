@@ -19,7 +19,7 @@ from emoforge.augment import AugmentConfig, augment
 from emoforge.augment.generate import candidate_clip
 from emoforge.config import compose
 from emoforge.progress import Progress
-from emoforge.selection import measure_all
+from emoforge.selection import Given, measure_all
 from emoforge.workspace import Encoded, Made, Scored, Workspace
 
 COPIES = 3
@@ -74,7 +74,9 @@ def fill(config: AugmentConfig) -> float:
         ids = [candidate for candidate, _, _ in workspace.pending(["signal"])]
         for first in range(0, len(ids), BATCH):
             page = workspace.plans(ids[first : first + BATCH])
-            values = measure_all(parts.gates, noise, sound, next(iter(page.values())).promise)
+            values = measure_all(
+                parts.gates, noise, Given(next(iter(page.values())).promise, sound)
+            )
             passing = {**values, "voiced": 1.0, "silence": 0.0, "level": -20.0, "duration": 1.0}
             made = []
             for plan in page.values():

@@ -15,7 +15,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 class Lineage:
     """Enough to make a generated clip again.
 
-    parents: ids of the clips it was made from.
+    parents: ids of the clips it was made from: its source first, then its references; none for
+        a text that was spoken with an engine's own voice.
     parent_digests: content digests of these parents, in the same order.
     params: the resolved parameters, with every random choice in them.
     weights: digest of the weights that were used, "" where there are none.
@@ -41,6 +42,12 @@ class Clip:
     start, duration: the segment of the file that is the clip, in seconds.
     rate: sampling rate of the file, Hz.
     language: BCP 47 tag such as `de` or `en-US`.
+    consent: what the speaker agreed to, as the corpus says it; "no" is a refusal to be cloned.
+    references: other clips that a generator is given along with this one, such as of the voice
+        to speak with; they are not catalogued with it.
+
+    A *line* is a clip without audio (`path` is ""): a text to be spoken, with the label that it is
+    to carry.
     """
 
     id: str
@@ -57,12 +64,19 @@ class Clip:
     gender: str | None = None
     split: Split | None = None
     licence: str | None = None
+    consent: str | None = None
     lineage: Lineage | None = field(default=None)
+    references: tuple["Clip", ...] = ()
 
     @property
     def emotion(self) -> str:
         """The hard label."""
         return self.label.hard
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is a text to be spoken, without audio."""
+        return not self.path
 
     def read(self, rate: int | None = None) -> Audio:
         """Decode the clip: mono float32, resampled to `rate` Hz if given; raises AudioError."""

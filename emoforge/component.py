@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 
 from emoforge.audio import Audio
+from emoforge.cast import Cast
 from emoforge.clip import Clip
 from emoforge.config import build
 from emoforge.errors import ConfigError, EmoforgeError, RequirementError, nearest
@@ -160,7 +161,11 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One planned candidate: what will be made from which clip, and what it promises to be."""
+    """One planned candidate: what will be made from which clip, and what it promises to be.
+
+    parent: id of the clip (or line) that it is made from; references: ids of the other clips that
+    the generator is given.
+    """
 
     id: str
     generator: str
@@ -169,12 +174,29 @@ class Plan:
     parent: str
     params: Params
     promise: Promise
+    references: tuple[str, ...] = ()
 
 
 class Generator(Component):
     """Makes candidates from clips."""
 
     family: ClassVar[Family]
+
+    @property
+    def in_process(self) -> bool:
+        """Whether it is to run in one process (a model on a GPU, an engine of its own)."""
+        return False
+
+    def references(self, clip: Clip, cast: Cast, rng: np.random.Generator) -> tuple[Clip, ...]:
+        """Other clips that a candidate of `clip` is made with, such as of the voice it gets.
+
+        Drawn when planning and handed to `plan` and `apply` as `clip.references`. Raises SkipClip.
+        """
+        return ()
+
+    def licence(self, params: Params) -> str:
+        """Terms that its voices or weights put on what they make, "" for none."""
+        return ""
 
     @abstractmethod
     def plan(self, clip: Clip, rng: np.random.Generator) -> Params:
@@ -194,7 +216,8 @@ class Generator(Component):
 
         The id is the candidate's row key, its file name and the resume rule.
         """
-        identity = digest(self.name, self.version, params, [clip.digest], self.weights)
+        digests = [clip.digest, *(reference.digest for reference in clip.references)]
+        identity = digest(self.name, self.version, params, digests, self.weights)
         return Plan(
             identity,
             self.name,
@@ -203,6 +226,7 @@ class Generator(Component):
             clip.id,
             params,
             self.promise(clip, params),
+            tuple(reference.id for reference in clip.references),
         )
 
     @abstractmethod
@@ -254,14 +278,14 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "ensemble": "emoforge.selection.judges.ensemble:EnsembleJudge",
     },
     "gate": {
-        "finite": "emoforge.selection.gates:Finite",
-        "decodable": "emoforge.selection.gates:Decodable",
-        "duration": "emoforge.selection.gates:Duration",
-        "silence": "emoforge.selection.gates:Silence",
-        "clipping": "emoforge.selection.gates:Clipping",
-        "level": "emoforge.selection.gates:Level",
-        "voiced": "emoforge.selection.gates:Voiced",
-        "duplicate": "emoforge.selection.gates:Duplicate",
+        "finite": "emoforge.selection.gates.signal:Finite",
+        "decodable": "emoforge.selection.gates.signal:Decodable",
+        "duration": "emoforge.selection.gates.signal:Duration",
+        "silence": "emoforge.selection.gates.signal:Silence",
+        "clipping": "emoforge.selection.gates.signal:Clipping",
+        "level": "emoforge.selection.gates.signal:Level",
+        "voiced": "emoforge.selection.gates.signal:Voiced",
+        "duplicate": "emoforge.selection.gates.signal:Duplicate",
     },
     "codec": {
         "opus": "emoforge.codecs.libav:Opus",

@@ -126,7 +126,9 @@ def made(plan: Plan, status: str = "ok", **changes: Any) -> Made:
 
 def add_candidates(workspace: Workspace, *plans: Plan) -> None:
     """Plan and make these."""
-    workspace.add_plans([(f"key-{plan.id}", plan.generator, plan.parent, plan) for plan in plans])
+    workspace.add_plans(
+        [(f"key-{plan.id}", plan.generator, plan.parent, 0, plan) for plan in plans]
+    )
     workspace.add_outcomes([made(plan) for plan in plans])
 
 
@@ -204,7 +206,7 @@ def test_recordings_alike_are_counted_together(workspace: Workspace) -> None:
 def test_a_plan_comes_back_as_it_was(workspace: Workspace) -> None:
     plan = planned("ab12", params={"f0": 0.1 + 0.2, "deep": {"list": [1, None, "ü"]}})
     workspace.add_plans(
-        [("key1", "signal", "corpus/one", plan), ("key2", "espeak", "corpus/one", "no text")]
+        [("key1", "signal", "corpus/one", 0, plan), ("key2", "espeak", "corpus/one", 0, "no text")]
     )
     assert workspace.plan("ab12") == plan
     assert workspace.plans(["ab12", "missing"]) == {"ab12": plan}
@@ -216,7 +218,7 @@ def test_pending_is_what_was_not_made_shortest_first(workspace: Workspace) -> No
     lengths = {"a1": 3.0, "a2": 1.0, "a3": 2.0, "a4": 1.0}
     plans = [planned(name, duration=seconds) for name, seconds in lengths.items()]
     espeak = planned("a5", generator="espeak")
-    workspace.add_plans([(p.id, p.generator, p.parent, p) for p in [*plans, espeak]])
+    workspace.add_plans([(p.id, p.generator, p.parent, 0, p) for p in [*plans, espeak]])
     assert [row[0] for row in workspace.pending(["signal"])] == ["a2", "a4", "a3", "a1"]
     assert workspace.pending(["espeak"]) == [("a5", "espeak", 1.5)]
     assert workspace.pending([]) == []
@@ -234,7 +236,7 @@ def test_pending_is_what_was_not_made_shortest_first(workspace: Workspace) -> No
 
 def test_the_latest_outcome_counts_and_the_earlier_one_is_kept(workspace: Workspace) -> None:
     plan = planned("ab12")
-    workspace.add_plans([("key", "signal", "corpus/one", plan)])
+    workspace.add_plans([("key", "signal", "corpus/one", 0, plan)])
     assert workspace.made("ab12") is None
     workspace.add_outcomes([made(plan, "failed", reason="AudioError", detail="x: is empty")])
     failed = workspace.made("ab12")
@@ -285,7 +287,7 @@ def test_gates_see_whole_families_with_something_new(workspace: Workspace) -> No
     plans = [planned("a1"), planned("a2"), planned("b1", parent="corpus/two")]
     add_candidates(workspace, *plans)
     failed = planned("b2", parent="corpus/two")
-    workspace.add_plans([("key", "signal", "corpus/two", failed)])
+    workspace.add_plans([("key", "signal", "corpus/two", 0, failed)])
     workspace.add_outcomes([made(failed, "failed")])
 
     def families() -> list[tuple[str, list[tuple[str, str | None]]]]:
@@ -389,7 +391,7 @@ def selected(workspace: Workspace) -> None:
     names = ["pending", "failed", "gated", "unscored", "rejected", "kept"]
     plans = {name: planned(name) for name in names}
     workspace.add_recordings([(recording(), "")])
-    workspace.add_plans([(name, "signal", "corpus/one", plan) for name, plan in plans.items()])
+    workspace.add_plans([(name, "signal", "corpus/one", 0, plan) for name, plan in plans.items()])
     workspace.add_outcomes([made(plans["failed"], "failed", reason="AudioError", detail="empty")])
     workspace.add_outcomes([made(plans[name]) for name in names[2:]])
     workspace.add_verdicts("gates", [("gated", "level", "−60 dB")])

@@ -1,13 +1,16 @@
 """Gating, judging and selecting what was generated: each reads the workspace and adds rows."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emoforge.augment.generate import given, tasks
+from emoforge.augment.runner import LocalRunner
 from emoforge.clip import Clip
-from emoforge.component import digest
+from emoforge.component import Plan, digest
 from emoforge.errors import AudioError
 from emoforge.label import Scheme
 from emoforge.progress import Progress
@@ -27,6 +30,7 @@ from emoforge.workspace import Encoded, Made, Scored, Workspace
 _SHORTEST_S = 2.0
 """What shorter clips count for in a batch."""
 _COMMIT = 500
+_LATE = 16
 
 
 def gates_key(gates: Sequence[Gate]) -> str:
@@ -34,9 +38,12 @@ def gates_key(gates: Sequence[Gate]) -> str:
     return digest([gate.signature() for gate in gates])
 
 
-def gate_candidates(workspace: Workspace, gates: Sequence[Gate], progress: Progress) -> str:
+def gate_candidates(
+    workspace: Workspace, gates: Sequence[Gate], progress: Progress, workers: int = 0
+) -> str:
     """Judge by the stored measurements every made candidate that these gates have not judged.
 
+    What a gate did not measure when the candidate was made is measured now, by so many workers.
     Returns the key under which the verdicts stand. A candidate is compared with the siblings
     before it, so a family's verdicts are added together; those of siblings that are made later
     (a retry, more copies) come after them, and earlier verdicts stay.
@@ -47,8 +54,14 @@ def gate_candidates(workspace: Workspace, gates: Sequence[Gate], progress: Progr
     waiting = workspace.ungated_count(key)
     if not waiting:
         return key
+    _measure_late(workspace, key, gates, progress, workers)
+    late = workspace.measured_late()
     with progress.stage("gate", waiting) as advance:
-        for _, family in workspace.ungated(key):
+        for _, found in workspace.ungated(key):
+            family = [
+                (replace(made, measured={**made.measured, **late.get(made.candidate, {})}), gate)
+                for made, gate in found
+            ]
             verdicts = list(_verdicts(family, gates, duplicate))
             batch += verdicts
             advance(len(verdicts))
@@ -57,6 +70,60 @@ def gate_candidates(workspace: Workspace, gates: Sequence[Gate], progress: Progr
                 batch = []
         workspace.add_verdicts(key, batch)
     return key
+
+
+@dataclass(frozen=True)
+class _MeasureLate:
+    """What a worker does with candidates that a gate has not measured: (candidate, from, plan)."""
+
+    gate: Gate
+
+    def run(self, batch: Sequence[tuple[Clip, Clip, Plan]]) -> list[tuple[str, str, float | None]]:
+        self.gate.setup()
+        return [self._row(*item) for item in batch]
+
+    def _row(self, made: Clip, source: Clip, plan: Plan) -> tuple[str, str, float | None]:
+        try:
+            value = self.gate.measure(made.read(), given(source, plan))
+        except AudioError:
+            value = None
+        return made.id, self.gate.key, value
+
+    def crashed(self, item: tuple[Clip, Clip, Plan]) -> tuple[str, str, float | None]:
+        return item[0].id, self.gate.key, None
+
+
+def _measure_late(
+    workspace: Workspace, key: str, gates: Sequence[Gate], progress: Progress, workers: int
+) -> None:
+    done = workspace.measured_late()
+    for gate in gates:
+        waiting = [
+            made.candidate
+            for _, family in workspace.ungated(key)
+            for made, verdict in family
+            if verdict is None
+            and gate.key not in made.measured
+            and gate.key not in done.get(made.candidate, {})
+        ]
+        if not waiting:
+            continue
+        batches = (
+            [(clip, *made) for clip, made in _with_clips(workspace, waiting[at : at + _LATE])]
+            for at in range(0, len(waiting), _LATE)
+        )
+        with progress.stage(f"measure {gate.name}", len(waiting)) as advance:
+            for rows in LocalRunner(_MeasureLate(gate), workers).run(batches):
+                workspace.add_measurements(rows)
+                advance(len(rows))
+
+
+def _with_clips(
+    workspace: Workspace, ids: Sequence[str]
+) -> Iterator[tuple[Clip, tuple[Clip, Plan]]]:
+    made = {clip.id: clip for clip in workspace.clips(ids=ids)}
+    for candidate, task in zip(ids, tasks(workspace, ids), strict=True):
+        yield made[candidate], task
 
 
 def _verdicts(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emoforge.augment.job import AugmentConfig, Parts
-from emoforge.augment.pipeline import check_run, import_sources, plan_sources
+from emoforge.augment.pipeline import cast_of, check_run, import_sources, plan_sources
 from emoforge.component import Generator
 from emoforge.errors import ConfigError
 from emoforge.progress import Progress
@@ -74,11 +74,12 @@ def dry_run(
         with Workspace.open(folder, write=True) as workspace:
             check_run(workspace, config)
             imported = import_sources(workspace, config, progress)
-            planned = plan_sources(workspace, config, parts, imported, progress)
+            cast = cast_of(workspace, parts, imported, progress)
+            planned = plan_sources(workspace, config, parts, imported, cast, progress)
             costs = []
             for recipe in parts.recipes:
                 name = recipe.generator.name
-                among = planned.candidates[name]
+                among = planned.of(name)
                 waiting = workspace.pending([name], among=among)
                 pending = workspace.pending([name], among=among, retry_failed=retry_failed)
                 done = len(among) - len(waiting)
@@ -103,7 +104,7 @@ def _cost(
     if plans:
         generator.setup()
     for plan in plans.values():
-        clip = next(workspace.clips(ids=[plan.parent]))
+        clip = workspace.source(plan)
         began = time.process_time()
         outcome = generator.apply_batch([clip], [plan.params])[0]
         if outcome.audio is None:

@@ -1,6 +1,7 @@
 """Making what is planned: workers generate, measure and store; the driver commits the rows."""
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +11,19 @@ from emoforge import __version__
 from emoforge.audio import Audio, encode_flac
 from emoforge.augment.runner import LocalRunner
 from emoforge.clip import Clip, Lineage
-from emoforge.component import Generator, Outcome, Plan, create, registered
+from emoforge.component import Generator, Outcome, Plan, component_class, create, registered
 from emoforge.errors import EmoforgeError, RunStoppedError, WorkspaceError
+from emoforge.licence import together
 from emoforge.progress import Progress
-from emoforge.selection import Decodable, Gate, fingerprint, first_rejection, measure_all
-from emoforge.workspace import AudioStore, Made, Workspace
+from emoforge.selection import (
+    Decodable,
+    Gate,
+    Given,
+    fingerprint,
+    first_rejection,
+    measure_all,
+)
+from emoforge.workspace import AudioStore, Made, Workspace, with_references
 
 _BATCH_S = 60.0
 _BATCH_CLIPS = 16
@@ -29,11 +38,8 @@ class MakeCandidates:
 
     generators: Mapping[str, Generator]
     audio: AudioStore
+    gates: Sequence[Gate]
     _loaded: str = field(default="", init=False)
-    # Every gate measures, whichever are in force: others can be put in force later.
-    gates: Sequence[Gate] = field(
-        default_factory=lambda: [cast(Gate, create("gate", name)) for name in registered("gate")]
-    )
 
     def run(self, batch: Sequence[Task]) -> list[Made]:
         """Generate, measure and store a batch; a bad item fails alone.
@@ -43,6 +49,8 @@ class MakeCandidates:
         generator = self.generators[batch[0][1].generator]
         if self._loaded != generator.name:  # one generator's models at a time
             generator.setup()
+            for gate in () if self._loaded else self.gates:
+                gate.setup()
             self._loaded = generator.name
         clips, plans = zip(*batch, strict=True)
         outcomes = generator.apply_batch(clips, [plan.params for plan in plans])
@@ -66,7 +74,7 @@ class MakeCandidates:
         return Made(plan.id, "failed", kind, sentence, outcome.measured)
 
     def _measured(self, clip: Clip, plan: Plan, outcome: Outcome, audio: Audio) -> Made:
-        values = measure_all(self.gates, audio, clip.read(), plan.promise)
+        values = measure_all(self.gates, audio, given(clip, plan))
         measured = {**outcome.measured, **values}
         # What is not finite or does not survive encoding cannot be stored for a later verdict.
         if rejection := first_rejection([Decodable()], values):
@@ -74,12 +82,39 @@ class MakeCandidates:
             return Made(plan.id, "rejected", reason, sentence, measured)
         flac = encode_flac(audio)
         key = self.audio.write(plan.id, flac)
-        candidate = candidate_clip(clip, plan, audio, key, hashlib.blake2b(flac).hexdigest())
+        terms = self.generators[plan.generator].licence(plan.params)
+        digest = hashlib.blake2b(flac).hexdigest()
+        candidate = candidate_clip(clip, plan, audio, key, digest, terms)
         return Made(plan.id, "ok", "", "", measured, fingerprint(audio), candidate)
 
 
-def candidate_clip(parent: Clip, plan: Plan, audio: Audio, path: str, digest: str) -> Clip:
-    """The clip that a plan became: what it promised, and its parent's split and licence."""
+def measuring_gates(gates: Sequence[Gate]) -> list[Gate]:
+    """Those gates, and all that measure always: others can be put in force later."""
+    named = {gate.name for gate in gates}
+    always = [
+        cast(Gate, create("gate", name))
+        for name in registered("gate")
+        if name not in named and cast(type[Gate], component_class("gate", name)).always
+    ]
+    return [*gates, *always]
+
+
+def given(clip: Clip, plan: Plan) -> Given:
+    """What a candidate of this plan is measured against; raises AudioError."""
+    source = None if clip.is_line else clip.read()
+    return Given(plan.promise, source, [reference.read() for reference in clip.references])
+
+
+def candidate_clip(
+    parent: Clip, plan: Plan, audio: Audio, path: str, digest: str, licence: str = ""
+) -> Clip:
+    """The clip that a plan became: what it promised, and its parent's split.
+
+    The licences of all that it was made of hold for it, and `licence`, its generator's; consent is
+    that of the voice which it has.
+    """
+    references = parent.references
+    made_of = (*(() if parent.is_line else (parent,)), *references)
     return Clip(
         id=plan.id,
         path=path,
@@ -93,10 +128,11 @@ def candidate_clip(parent: Clip, plan: Plan, audio: Audio, path: str, digest: st
         language=plan.promise.language,
         gender=plan.promise.gender,
         split=parent.split,
-        licence=parent.licence,
+        licence=together(parent.licence, *(one.licence for one in references), licence),
+        consent=(references[0] if references else parent).consent,
         lineage=Lineage(
-            parents=(parent.id,),
-            parent_digests=(parent.digest,),
+            parents=tuple(one.id for one in made_of),
+            parent_digests=tuple(one.digest for one in made_of),
             component=plan.generator,
             component_version=plan.version,
             params=plan.params,
@@ -109,7 +145,8 @@ def candidate_clip(parent: Clip, plan: Plan, audio: Audio, path: str, digest: st
 def generate(
     workspace: Workspace,
     generators: Mapping[str, Generator],
-    candidates: Mapping[str, Collection[str]],
+    candidates: Collection[str],
+    gates: Sequence[Gate],
     *,
     workers: int,
     max_failures: float,
@@ -118,23 +155,26 @@ def generate(
 ) -> Counter[str]:
     """Make what is pending of the candidates; counts of outcomes by status.
 
-    candidates: ids by generator, as planned.
+    candidates: ids of what is asked for. gates: what is measured, beside all that always are.
 
     Raises RunStoppedError, with the reasons counted, once more than `max_failures` have failed
     (a number, or below 1 a fraction of all that is planned, so that a run that was stopped near
     its end is allowed what it was at its beginning). What was done stays.
     """
-    among = set().union(*candidates.values())
-    pending = workspace.pending(generators, retry_failed=retry_failed, among=among)
-    planned = len(among)
+    pending = workspace.pending(generators, retry_failed=retry_failed, among=candidates)
+    planned = len(candidates)
     allowed = max_failures if max_failures >= 1 else max_failures * planned
     statuses: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     examples: dict[str, str] = {}
-    job = MakeCandidates(generators, workspace.audio)
-    batches = (_tasks(workspace, ids) for ids in _batches(pending))
+    job = MakeCandidates(generators, workspace.audio, measuring_gates(gates))
+    here = [row for row in pending if generators[row[1]].in_process]
+    pooled = [row for row in pending if not generators[row[1]].in_process]
     with progress.stage("generate", len(pending)) as advance:
-        for made in LocalRunner(job, workers if pending else 0).run(batches):
+        for made in itertools.chain(
+            LocalRunner(job, workers if pooled else 0).run(_work(workspace, pooled)),
+            LocalRunner(job, 0).run(_work(workspace, here)),
+        ):
             workspace.add_outcomes(made)
             advance(len(made))
             statuses.update(row.status for row in made)
@@ -170,7 +210,14 @@ def _batches(pending: Sequence[tuple[str, str, float]]) -> Iterator[list[str]]:
         yield batch
 
 
-def _tasks(workspace: Workspace, ids: Sequence[str]) -> list[Task]:
+def _work(workspace: Workspace, pending: Sequence[tuple[str, str, float]]) -> Iterator[list[Task]]:
+    return (tasks(workspace, ids) for ids in _batches(pending))
+
+
+def tasks(workspace: Workspace, ids: Sequence[str]) -> list[Task]:
+    """The named candidates' plans, each with what it is made from."""
     plans = workspace.plans(ids)
-    clips = {clip.id: clip for clip in workspace.clips(ids=[p.parent for p in plans.values()])}
-    return [(clips[plans[id_].parent], plans[id_]) for id_ in ids]
+    sources = workspace.sources(
+        name for plan in plans.values() for name in (plan.parent, *plan.references)
+    )
+    return [(with_references(plans[id_], sources), plans[id_]) for id_ in ids]

@@ -107,6 +107,7 @@ def _state(clip: Clip) -> str:
         clip.gender,
         clip.split,
         clip.licence,
+        clip.consent,
     )
     told = hashlib.blake2b(repr(said).encode(), digest_size=8).hexdigest()
     if "://" in clip.path:

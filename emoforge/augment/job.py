@@ -12,6 +12,7 @@ from emoforge.clip import SPLITS
 from emoforge.component import Generator, create
 from emoforge.errors import ConfigError, nearest
 from emoforge.label import scheme
+from emoforge.licence import Use
 from emoforge.selection import Gate, Judge, Selector
 from emoforge.selection.judges import chosen_scheme
 
@@ -35,6 +36,8 @@ class AugmentConfig:
 
     generators: name → options, with `copies`: candidates a clip.
     gates: name → options. judge, selector: options, with `name`.
+    retries: how often a candidate that failed or that a gate rejected is drawn anew.
+    license_policy: what the set is made for; what a licence forbids is not made.
     """
 
     corpus: CorpusConfig
@@ -50,6 +53,8 @@ class AugmentConfig:
     seed: int = 0
     splits: list[str] = field(default_factory=lambda: ["train"])
     max_failures: float = 0.1
+    retries: int = 0
+    license_policy: Use = "any"
     export: list[str] = field(default_factory=lambda: ["audiofolder"])
 
 

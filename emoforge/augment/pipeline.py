@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -9,23 +10,25 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from emoforge.augment.assess import gate_candidates, judge_clips, select_candidates
+from emoforge.augment.assess import judge_clips, select_candidates
 from emoforge.augment.auditing import guarantee
 from emoforge.augment.corpora import read_corpus
 from emoforge.augment.export import Exported, Exporter
-from emoforge.augment.generate import generate
 from emoforge.augment.importing import Imported, import_corpus
 from emoforge.augment.inspection import Inspection, inspect_workspace
 from emoforge.augment.inspection_tables import inspection_tables
 from emoforge.augment.job import AugmentConfig, Parts
-from emoforge.augment.planner import Planned, plan_candidates
+from emoforge.augment.making import Making, make
+from emoforge.augment.planner import Planned, plan_candidates, slots_of
 from emoforge.augment.report import write_report
+from emoforge.cast import Cast
 from emoforge.clip import Clip
-from emoforge.component import digest
+from emoforge.component import Generator, digest
 from emoforge.config import plain
 from emoforge.errors import ConfigError, WorkspaceError
 from emoforge.label import scheme as scheme_named
 from emoforge.progress import Progress
+from emoforge.selection import Judge
 from emoforge.workspace import Workspace
 
 _PACKAGES = (
@@ -96,17 +99,18 @@ def augment(
         imported = import_sources(workspace, config, progress)
         problems = [{"where": p.where, "problem": p.sentence} for p in imported.problems]
         workspace.note_import(run, problems, imported.left_out)
-        planned = plan_sources(workspace, config, parts, imported, progress)
-        generate(
-            workspace,
-            {recipe.generator.name: recipe.generator for recipe in parts.recipes},
-            planned.candidates,
-            workers=config.runner.processes,
-            max_failures=config.max_failures,
-            retry_failed=retry_failed,
-            progress=progress,
+        cast = cast_of(workspace, parts, imported, progress)
+        planned = plan_sources(workspace, config, parts, imported, cast, progress)
+        making = Making(
+            parts.gates,
+            config.seed,
+            config.license_policy,
+            config.retries,
+            config.runner.processes,
+            config.max_failures,
+            retry_failed,
         )
-        gates = gate_candidates(workspace, parts.gates, progress)
+        gates = make(workspace, planned, making, cast, progress)
         judge_clips(workspace, parts.judge, gates, progress)
         scheme = scheme_named(config.scheme)
         selection = select_candidates(
@@ -194,11 +198,38 @@ def import_sources(workspace: Workspace, config: AugmentConfig, progress: Progre
     return imported
 
 
+def cast_of(workspace: Workspace, parts: Parts, imported: Imported, progress: Progress) -> Cast:
+    """The recordings' speakers, clearest clips first where a generator is given references."""
+    if not any(gives_references(recipe.generator) for recipe in parts.recipes):
+        return Cast({})
+    return judged_cast(workspace, parts.judge, imported.clips, progress)
+
+
+def judged_cast(
+    workspace: Workspace, judge: Judge, clips: Sequence[Clip], progress: Progress
+) -> Cast:
+    """The cast of recordings, by the judge's probability of the emotion that they carry."""
+    judge_clips(workspace, judge, "", progress)
+    heard = workspace.distributions(judge.key, [clip.id for clip in clips])
+    clarity = {
+        clip.id: heard[clip.id][clip.label.scheme.name][clip.label.scheme.index(clip.emotion)]
+        for clip in clips
+        if clip.label.scheme.name in heard.get(clip.id, {})
+    }
+    return Cast.of(clips, clarity)
+
+
+def gives_references(generator: Generator) -> bool:
+    """Whether a generator asks for other clips to work with."""
+    return type(generator).references is not Generator.references
+
+
 def plan_sources(
     workspace: Workspace,
     config: AugmentConfig,
     parts: Parts,
     imported: Imported,
+    cast: Cast,
     progress: Progress,
 ) -> Planned:
     sources: list[Clip] = [clip for clip in imported.clips if clip.split in config.splits]
@@ -207,7 +238,16 @@ def plan_sources(
         raise ConfigError(
             f"no clip is in the splits {config.splits}: the corpus has {', '.join(have)}"
         )
-    return plan_candidates(workspace, sources, parts.recipes, config.seed, progress)
+    total = len(sources) * sum(recipe.copies for recipe in parts.recipes)
+    return plan_candidates(
+        workspace,
+        slots_of(parts.recipes, sources),
+        total,
+        config.seed,
+        progress,
+        cast=cast,
+        use=config.license_policy,
+    )
 
 
 def check_run(workspace: Workspace, config: AugmentConfig) -> None:

@@ -53,9 +53,11 @@ def replay_candidate(workspace: Workspace, candidate: str) -> tuple[Replay, Audi
                 f"{identity}: was made with {plan.generator} {what} {then}, here is {now}; "
                 "install the emoforge that made it (see its lineage)"
             )
-    parent = next(workspace.clips(ids=[plan.parent]))
-    if parent.lineage is None and checked(parent).digest != parent.digest:
-        raise WorkspaceError(f"{parent.path}: is not the recording that {identity} was made from")
+    parent = workspace.source(plan)
+    for clip in (parent, *parent.references):
+        recording = clip.lineage is None and not clip.is_line
+        if recording and checked(clip).digest != clip.digest:
+            raise WorkspaceError(f"{clip.path}: is not the recording that {identity} was made from")
     generator.check_requirements()
     generator.setup()
     outcome = generator.apply_batch([parent], [plan.params])[0]

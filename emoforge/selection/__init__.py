@@ -1,7 +1,14 @@
 """Selection: judges, gates and selectors, the heart of emoforge."""
 
 from emoforge.selection.fingerprint import fingerprint
-from emoforge.selection.gates import Decodable, Duplicate, Gate, first_rejection, measure_all
+from emoforge.selection.gates import (
+    Decodable,
+    Duplicate,
+    Gate,
+    Given,
+    first_rejection,
+    measure_all,
+)
 from emoforge.selection.judges import Encoding, Judge, Scores
 from emoforge.selection.pitch import HOP, periodicity
 from emoforge.selection.pool import Material, Pool, load_material, load_pool
@@ -29,6 +36,7 @@ __all__ = [
     "Duplicate",
     "Encoding",
     "Gate",
+    "Given",
     "Judge",
     "Material",
     "Policy",

@@ -22,7 +22,7 @@ from emoforge.workspace.records import (
     Tally,
     Vote,
 )
-from emoforge.workspace.workspace import Workspace
+from emoforge.workspace.workspace import Workspace, with_references
 
 __all__ = [
     "CATALOGUE",
@@ -40,4 +40,5 @@ __all__ = [
     "Tally",
     "Vote",
     "Workspace",
+    "with_references",
 ]

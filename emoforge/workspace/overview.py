@@ -8,7 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from emoforge.label import Label
-from emoforge.workspace.database import Database
+from emoforge.workspace.database import PAGE, Database
 from emoforge.workspace.records import Judgement, Standing, Tally
 from emoforge.workspace.tables import CLIP, DECISION, LATEST, PLAN, PLANNED, SCORE, VERDICT
 
@@ -84,8 +84,13 @@ class Overview(Database):
     def distributions(self, judge: str, ids: Sequence[str]) -> dict[str, dict[str, list[float]]]:
         """What a judge said of the named clips: clip → scheme → probabilities."""
         query = sa.select(SCORE.c.clip, SCORE.c.distributions)
-        query = query.where(SCORE.c.judge == judge, SCORE.c.clip.in_(ids))
-        return {row.clip: json.loads(row.distributions) for row in self.rows(query)}
+        query = query.where(SCORE.c.judge == judge)
+        pages = (ids[first : first + PAGE] for first in range(0, len(ids), PAGE))
+        return {
+            row.clip: json.loads(row.distributions)
+            for page in pages
+            for row in self.rows(query.where(SCORE.c.clip.in_(page)))
+        }
 
     def kept_seconds(self, selection: str) -> float:
         """Total duration of what a selection keeps."""

@@ -29,7 +29,7 @@ class Made:
     status: Status
     reason: str
     detail: str
-    measured: Mapping[str, float]
+    measured: Mapping[str, float | None]
     fingerprint: npt.NDArray[np.float32] | None = None
     clip: Clip | None = None
 

@@ -12,6 +12,12 @@ from emoforge.label import Label
 from emoforge.workspace.audio_store import AudioStore
 from emoforge.workspace.records import Made
 
+# What a line has besides its label.
+_LINE_FIELDS = (
+    "rate", "speaker", "corpus", "digest", "text", "language", "gender", "split", "licence",
+    "consent",
+)  # fmt: skip
+
 
 def to_clip(row: Any, audio: AudioStore) -> Clip:
     lineage = None
@@ -35,6 +41,7 @@ def to_clip(row: Any, audio: AudioStore) -> Clip:
         gender=row.gender,
         split=row.split,
         licence=row.licence,
+        consent=row.consent,
         lineage=lineage,
     )
 
@@ -67,6 +74,7 @@ def clip_row(clip: Clip, path: str, state: str | None) -> dict[str, Any]:
         "gender": clip.gender,
         "split": clip.split,
         "licence": clip.licence,
+        "consent": clip.consent,
         "lineage": canonical_json(dataclasses.asdict(clip.lineage)) if clip.lineage else None,
         "source_state": state,
     }
@@ -79,6 +87,7 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         "version": plan.version,
         "weights": plan.weights,
         "parent": plan.parent,
+        "others": canonical_json(list(plan.references)),
         "params": canonical_json(plan.params),
         "label": canonical_json(plan.promise.label.to_dict()),
         "emotion": plan.promise.label.hard,
@@ -100,5 +109,23 @@ def to_plan(row: Any) -> Plan:
         row.gender,
     )
     return Plan(
-        row.id, row.generator, row.version, row.weights, row.parent, json.loads(row.params), promise
+        row.id,
+        row.generator,
+        row.version,
+        row.weights,
+        row.parent,
+        json.loads(row.params),
+        promise,
+        tuple(json.loads(row.others)),
     )
+
+
+def line_row(line: Clip) -> dict[str, Any]:
+    plain = {name: getattr(line, name) for name in _LINE_FIELDS}
+    return {"id": line.id, "clip": canonical_json({**plain, "label": line.label.to_dict()})}
+
+
+def to_line(row: Any) -> Clip:
+    plain = json.loads(row.clip)
+    label = Label.from_dict(plain.pop("label"))
+    return Clip(id=row.id, path="", duration=0.0, label=label, **plain)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised whenever the tables change: a workspace of another schema is refused."""
 
 # Sorted by code point everywhere, as Python sorts: PostgreSQL would follow the server's locale.
@@ -57,9 +57,17 @@ CLIP = sa.Table(
     sa.Column("gender", _TEXT),
     sa.Column("split", _TEXT),
     sa.Column("licence", _TEXT),
+    sa.Column("consent", _TEXT),
     sa.Column("lineage", _TEXT),
     # For a recording: what the corpus said of it, and its file's size and time, to notice change.
     sa.Column("source_state", _TEXT),
+)
+LINE = sa.Table(
+    "line",
+    TABLES,
+    # Texts that are spoken with an engine's own voice: clips without audio, as plain JSON.
+    sa.Column("id", _TEXT, primary_key=True),
+    sa.Column("clip", _TEXT, nullable=False),
 )
 PLANNED = sa.Table(
     "planned",
@@ -69,6 +77,8 @@ PLANNED = sa.Table(
     sa.Column("parent", _TEXT, nullable=False),
     sa.Column("candidate", _TEXT),
     sa.Column("skipped", _TEXT),
+    # 0, or which retry of a candidate that was not good enough.
+    sa.Column("attempt", sa.Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 PLAN = sa.Table(
@@ -79,6 +89,8 @@ PLAN = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("weights", _TEXT, nullable=False),
     sa.Column("parent", _TEXT, nullable=False, index=True),
+    # JSON: ids of the other clips that the generator is given.
+    sa.Column("others", _TEXT, nullable=False),
     sa.Column("params", _TEXT, nullable=False),
     sa.Column("label", _TEXT, nullable=False),
     sa.Column("emotion", _TEXT, nullable=False),
@@ -98,6 +110,15 @@ OUTCOME = sa.Table(
     sa.Column("detail", _TEXT, nullable=False),
     sa.Column("measured", _TEXT, nullable=False),
     sa.Column("fingerprint", sa.LargeBinary),
+)
+MEASUREMENT = sa.Table(
+    "measurement",
+    TABLES,
+    # What gates measured that were put in force after the candidate was made; null: not for it.
+    sa.Column("candidate", _TEXT, primary_key=True),
+    sa.Column("gate", _TEXT, primary_key=True),
+    sa.Column("value", sa.Float),
+    sqlite_with_rowid=False,
 )
 VERDICT = sa.Table(
     "verdict",

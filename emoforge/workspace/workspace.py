@@ -16,12 +16,22 @@ from emoforge.workspace.database import PAGE
 from emoforge.workspace.judging import Judging
 from emoforge.workspace.overview import Overview
 from emoforge.workspace.records import Decision, Known, Made
-from emoforge.workspace.rows import clip_row, plan_row, to_clip, to_made, to_plan
+from emoforge.workspace.rows import (
+    clip_row,
+    line_row,
+    plan_row,
+    to_clip,
+    to_line,
+    to_made,
+    to_plan,
+)
 from emoforge.workspace.tables import (
     CLIP,
     DECISION,
     IMPORT,
     LATEST,
+    LINE,
+    MEASUREMENT,
     OUTCOME,
     PLAN,
     PLANNED,
@@ -105,6 +115,24 @@ class Workspace(Overview, Judging):
             page = query.where(CLIP.c.id.in_(wanted[first : first + PAGE]))
             yield from (to_clip(row, self.audio) for row in self.rows(page))
 
+    def add_lines(self, lines: Iterable[Clip]) -> None:
+        """Add texts to be spoken (clips without audio)."""
+        self.add((LINE, [line_row(line) for line in lines]))
+
+    def sources(self, ids: Iterable[str]) -> dict[str, Clip]:
+        """Those of the named clips and lines that there are, by id."""
+        wanted = sorted(set(ids))
+        found = {clip.id: clip for clip in self.clips(ids=wanted)}
+        missing = [name for name in wanted if name not in found]
+        for first in range(0, len(missing), PAGE):
+            page = sa.select(LINE).where(LINE.c.id.in_(missing[first : first + PAGE]))
+            found.update((row.id, to_line(row)) for row in self.rows(page))
+        return found
+
+    def source(self, plan: Plan) -> Clip:
+        """What a candidate is made from, with the references that its generator is given."""
+        return with_references(plan, self.sources([plan.parent, *plan.references]))
+
     def find(self, prefix: str) -> str:
         """Full id of the one planned candidate whose id begins so; raises WorkspaceError."""
         query = sa.select(PLAN.c.id).where(PLAN.c.id.startswith(prefix, autoescape=True))
@@ -120,8 +148,8 @@ class Workspace(Overview, Judging):
         """Key of everything planned so far (see `augment.planner`) → its candidate, if any."""
         return dict(self.rows(sa.select(PLANNED.c.key, PLANNED.c.candidate)))
 
-    def add_plans(self, planned: Sequence[tuple[str, str, str, Plan | str]]) -> None:
-        """Add (key, generator, parent, plan or the reason why there is none)."""
+    def add_plans(self, planned: Sequence[tuple[str, str, str, int, Plan | str]]) -> None:
+        """Add (key, generator, parent, attempt, plan or the reason why there is none)."""
         keys = [
             {
                 "key": key,
@@ -129,8 +157,9 @@ class Workspace(Overview, Judging):
                 "parent": parent,
                 "candidate": plan.id if isinstance(plan, Plan) else None,
                 "skipped": None if isinstance(plan, Plan) else plan,
+                "attempt": attempt,
             }
-            for key, generator, parent, plan in planned
+            for key, generator, parent, attempt, plan in planned
         ]
         plans = [plan_row(plan) for *_, plan in planned if isinstance(plan, Plan)]
         self.add((PLAN, plans), (PLANNED, keys))
@@ -224,11 +253,31 @@ class Workspace(Overview, Judging):
         for parent, rows in itertools.groupby(self.rows(query), key=lambda row: row.parent):
             yield parent, [(to_made(row), row.gate) for row in rows]
 
+    def not_good(self, gates: str) -> set[str]:
+        """Candidates that failed, or that their generator or these gates rejected."""
+        bad = sa.select(LATEST.c.candidate).where(LATEST.c.status.in_(("failed", "rejected")))
+        refused = sa.select(VERDICT.c.candidate)
+        refused = refused.where(VERDICT.c.gates == gates, VERDICT.c.gate != "")
+        return {row.candidate for query in (bad, refused) for row in self.rows(query)}
+
     def made(self, candidate: str) -> Made | None:
         """The latest outcome of one candidate, without its clip."""
         for row in self.rows(sa.select(LATEST).where(LATEST.c.candidate == candidate)):
             return to_made(row)
         return None
+
+    def measured_late(
+        self, ids: Collection[str] | None = None
+    ) -> dict[str, dict[str, float | None]]:
+        """Candidate → gate → value of what was measured after the candidates were made."""
+        found: dict[str, dict[str, float | None]] = {}
+        for row in self.rows(sa.select(MEASUREMENT)):
+            found.setdefault(row.candidate, {})[row.gate] = row.value
+        return found
+
+    def add_measurements(self, rows: Iterable[tuple[str, str, float | None]]) -> None:
+        """Add (candidate, gate, value) that were measured after the candidates were made."""
+        self.add((MEASUREMENT, [{"candidate": c, "gate": g, "value": v} for c, g, v in rows]))
 
     # --- verdicts of the gates -----------------------------------------------------------------
 
@@ -260,6 +309,12 @@ class Workspace(Overview, Judging):
         query = sa.select(DECISION).where(DECISION.c.selection == selection)
         for row in self.rows(query.order_by(DECISION.c.candidate)):
             yield Decision(row.candidate, row.keep, row.reason, row.detail, row.probability)
+
+
+def with_references(plan: Plan, sources: Mapping[str, Clip]) -> Clip:
+    """A plan's parent, with the plan's references in it."""
+    references = tuple(sources[name] for name in plan.references)
+    return dataclasses.replace(sources[plan.parent], references=references)
 
 
 def _now() -> str:

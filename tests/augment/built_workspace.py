@@ -110,11 +110,11 @@ def build(
         ]
         if "planned" in done:
             declined = [
-                (f"{name} {clip.id}", name, clip.id, f"no neutral clip of this speaker{hostile}")
+                (f"{name} {clip.id}", name, clip.id, 0, f"no neutral clip of this speaker{hostile}")
                 for name in generators[1:2]
                 for clip in recordings[:2]
             ]
-            workspace.add_plans([(plan.id, plan.generator, plan.parent, plan) for plan in plans])
+            workspace.add_plans([(plan.id, plan.generator, plan.parent, 0, plan) for plan in plans])
             workspace.add_plans(declined)
         by_id = {clip.id: clip for clip in recordings}
         made: list[Made] = []

@@ -11,7 +11,7 @@ from emoforge.audio import Audio, write_flac
 from emoforge.augment.assess import gate_candidates, judge_clips, select_candidates
 from emoforge.augment.generate import generate
 from emoforge.augment.importing import checked
-from emoforge.augment.planner import Planned, Recipe, plan_candidates
+from emoforge.augment.planner import Planned, Recipe, plan_candidates, slots_of
 from emoforge.clip import Clip
 from emoforge.component import create, registered
 from emoforge.errors import RunStoppedError
@@ -58,7 +58,8 @@ def workspace(tmp_path: Path, clips: list[Clip]) -> Iterator[Workspace]:
 
 def plan(workspace: Workspace, clips: list[Clip], fake: FakeGenerator, **more: int) -> Planned:
     recipe = Recipe(fake, more.get("copies", 1))
-    return plan_candidates(workspace, clips, [recipe], more.get("seed", 0), QUIET)
+    slots = slots_of([recipe], clips)
+    return plan_candidates(workspace, slots, len(clips), more.get("seed", 0), QUIET)
 
 
 def run(
@@ -67,7 +68,8 @@ def run(
     return generate(
         workspace,
         {"fake": fake},
-        {"fake": {row["id"] for row in workspace.table_rows("plan")}},
+        {row["id"] for row in workspace.table_rows("plan")},
+        [],
         workers=workers,
         max_failures=more.get("max_failures", 1000),  # type: ignore[arg-type]
         retry_failed=bool(more.get("retry_failed")),

@@ -9,6 +9,7 @@ from emoforge.audio import Audio, write_flac
 from emoforge.augment import AugmentConfig, augment, dry_run
 from emoforge.augment.job import Parts
 from emoforge.augment.pipeline import import_sources, plan_sources
+from emoforge.cast import Cast
 from emoforge.config import compose
 from emoforge.errors import ConfigError, WorkspaceError
 from emoforge.label import BASIC4
@@ -65,7 +66,7 @@ def test_nothing_is_made_of_a_recording_that_has_changed(tmp_path: Path) -> None
     config = job(tmp_path, "corpus", 4, "export=[]")
     with Workspace.open(config.workspace, write=True) as workspace:  # a run stopped after planning
         imported = import_sources(workspace, config, QUIET)
-        plan_sources(workspace, config, Parts.of(config), imported, QUIET)
+        plan_sources(workspace, config, Parts.of(config), imported, Cast({}), QUIET)
     write_flac(tmp_path / "corpus" / "2.flac", sound(9))
     summary = augment(config, progress=QUIET)
     assert summary.inspection.last_run is not None

@@ -12,7 +12,7 @@ from emoforge.audio import Audio, write_flac
 from emoforge.augment.assess import gate_candidates, judge_clips, select_candidates
 from emoforge.augment.generate import generate
 from emoforge.augment.importing import checked
-from emoforge.augment.planner import Recipe, plan_candidates
+from emoforge.augment.planner import Recipe, plan_candidates, slots_of
 from emoforge.clip import Clip
 from emoforge.component import create
 from emoforge.label import BASIC4, Label
@@ -58,11 +58,12 @@ def prepared(folder: Path) -> Workspace:
     workspace = Workspace.open(folder / "workspace", write=True)
     workspace.add_recordings([(clip, "") for clip in clips])
     fake = FakeGenerator()
-    plan_candidates(workspace, clips[:16], [Recipe(fake, 3)], 0, QUIET)
+    plan_candidates(workspace, slots_of([Recipe(fake, 3)], clips[:16]), 48, 0, QUIET)
     generate(
         workspace,
         {"fake": fake},
-        {"fake": {row["id"] for row in workspace.table_rows("plan")}},
+        {row["id"] for row in workspace.table_rows("plan")},
+        [],
         workers=0,
         max_failures=0,
         retry_failed=False,

@@ -15,18 +15,16 @@ from emoforge.component import Promise, create, registered, rng_for
 from emoforge.errors import ConfigError
 from emoforge.label import Label
 from emoforge.selection.fingerprint import fingerprint, similarity
-from emoforge.selection.gates import (
+from emoforge.selection.gates import Gate, Given, first_rejection, measure_all
+from emoforge.selection.gates.signal import (
     Clipping,
     Decodable,
     Duplicate,
     Duration,
     Finite,
-    Gate,
     Level,
     Silence,
     Voiced,
-    first_rejection,
-    measure_all,
 )
 from emoforge.selection.pitch import periodicity
 
@@ -62,7 +60,7 @@ def real(shared: Path) -> list[Audio]:
 
 def test_real_clips_pass_every_gate(real: list[Audio]) -> None:
     for audio in real:
-        values = measure_all(GATES, audio, None, promise(audio.duration))
+        values = measure_all(GATES, audio, Given(promise(audio.duration)))
         assert first_rejection(GATES, values) is None
 
 
@@ -108,7 +106,7 @@ def test_broken_audio_is_rejected_for_what_it_is(what: str, real: list[Audio]) -
         broken = Audio(breakage(audio).astype(np.float32), audio.rate)
         # Padding and repeating change the duration, which only its own gate should see.
         seconds = audio.duration if gate_name == "duration" else broken.duration
-        values = measure_all(GATES, broken, audio, promise(seconds))
+        values = measure_all(GATES, broken, Given(promise(seconds), audio))
         rejection = first_rejection(GATES, values)
         assert rejection is not None, values
         assert rejection[0] == gate_name, values
@@ -118,7 +116,7 @@ def test_broken_audio_is_rejected_for_what_it_is(what: str, real: list[Audio]) -
 def test_audio_that_is_not_finite_stops_at_the_first_gate(bad: float) -> None:
     samples = hum()
     samples[100:103] = bad
-    values = measure_all(GATES, Audio(samples, 16000), Audio(hum(), 16000), promise(2.0))
+    values = measure_all(GATES, Audio(samples, 16000), Given(promise(2.0), Audio(hum(), 16000)))
     assert values == {"finite": 3.0}
     assert first_rejection(GATES, values) == (
         "finite",
@@ -142,7 +140,7 @@ def test_every_finite_audio_can_be_measured(length: int, rate: int, kind: str) -
         "tiny": white(length, 1e-30),
     }[kind]
     audio = Audio(samples, rate)
-    values = measure_all(GATES, audio, audio, promise(1.0))
+    values = measure_all(GATES, audio, Given(promise(1.0), audio))
     assert list(values) == [gate.name for gate in GATES]
     assert all(np.isfinite(value) for value in values.values())
     for share in ("silence", "clipping", "voiced", "duplicate"):
@@ -155,7 +153,7 @@ def test_every_finite_audio_can_be_measured(length: int, rate: int, kind: str) -
 
 
 def test_limits_change_without_measuring_again() -> None:
-    values = measure_all(GATES, Audio(hum(), 16000), None, promise(2.2))
+    values = measure_all(GATES, Audio(hum(), 16000), Given(promise(2.2)))
     assert values["duration"] == pytest.approx(0.909, abs=0.001)
     assert first_rejection(GATES, values) is None
     strict = [Duration(lowest=0.95), Duplicate()]
@@ -197,7 +195,7 @@ def test_every_registered_gate_is_tested_here() -> None:
 def test_decodable_counts_what_16_bits_cannot_hold() -> None:
     def changed(*values: float) -> float:
         samples = np.array(values, np.float32)
-        return Decodable().measure(Audio(samples, 16000), None, promise(1.0))
+        return Decodable().measure(Audio(samples, 16000), Given(promise(1.0)))
 
     assert changed(0.0, 0.123456, -1.0, 1.0, 0.99999, 1 - 2**-15) == 0
     assert changed(1.0001, 0.5, -1.5) == 2
@@ -206,7 +204,7 @@ def test_decodable_counts_what_16_bits_cannot_hold() -> None:
 
 def test_clipping_wants_flat_tops_not_peaks() -> None:
     def share(samples: Samples) -> float:
-        return Clipping().measure(Audio(samples, 16000), None, promise(1.0))
+        return Clipping().measure(Audio(samples, 16000), Given(promise(1.0)))
 
     peak = hum() / np.max(np.abs(hum()))
     assert share(peak) == 0
@@ -224,17 +222,17 @@ def test_level_and_silence_see_speech_and_pauses_apart() -> None:
     audio = Audio(hum(3.0), 16000)
     padded = Audio(np.pad(audio.samples, 48000), 16000)
     level, silence = Level(), Silence()
-    assert level.measure(padded, None, promise(9.0)) == pytest.approx(
-        level.measure(audio, None, promise(3.0)), abs=0.5
+    assert level.measure(padded, Given(promise(9.0))) == pytest.approx(
+        level.measure(audio, Given(promise(3.0))), abs=0.5
     )
-    assert silence.measure(audio, None, promise(3.0)) < 0.05
-    assert silence.measure(padded, None, promise(9.0)) == pytest.approx(2 / 3, abs=0.03)
+    assert silence.measure(audio, Given(promise(3.0))) < 0.05
+    assert silence.measure(padded, Given(promise(9.0))) == pytest.approx(2 / 3, abs=0.03)
     tone = (0.3 * np.sin(np.arange(48000) * 0.1)).astype(np.float32)
     rms_db = 20 * np.log10(0.3 / np.sqrt(2))
-    assert level.measure(Audio(tone, 16000), None, promise(3.0)) == pytest.approx(rms_db, abs=0.1)
+    assert level.measure(Audio(tone, 16000), Given(promise(3.0))) == pytest.approx(rms_db, abs=0.1)
     nothing = Audio(np.zeros(16000, np.float32), 16000)
-    assert level.measure(nothing, None, promise(1.0)) == SILENCE_DB
-    assert silence.measure(nothing, None, promise(1.0)) == 1
+    assert level.measure(nothing, Given(promise(1.0))) == SILENCE_DB
+    assert silence.measure(nothing, Given(promise(1.0))) == 1
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 48000])
@@ -253,7 +251,7 @@ def test_coloured_noise_is_not_voiced(slope: float) -> None:
     spectrum *= np.maximum(np.fft.rfftfreq(length, 1 / 16000), 50.0) ** -slope
     noise = np.fft.irfft(spectrum, length)
     audio = Audio((noise * (0.1 / np.std(noise))).astype(np.float32), 16000)
-    assert Voiced().measure(audio, None, promise(2.0)) < 0.03
+    assert Voiced().measure(audio, Given(promise(2.0))) < 0.03
 
 
 def test_f0_and_voicing_agree_with_world(real: list[Audio]) -> None:
@@ -309,7 +307,7 @@ CHANGES: dict[str, Callable[[Audio], Samples]] = {
 def test_a_change_that_can_be_heard_makes_no_duplicate(change: str, real: list[Audio]) -> None:
     for audio in real[::4]:
         changed = Audio(CHANGES[change](audio), audio.rate)
-        value = Duplicate().measure(changed, audio, promise(audio.duration))
+        value = Duplicate().measure(changed, Given(promise(audio.duration), audio))
         assert Duplicate().reject(value) is None, value
 
 

@@ -137,6 +137,7 @@ def _clip(fields: Fields, label: Label, paths: "_Paths", config: CorpusConfig) -
         gender=GENDERS.get(gender.lower(), gender) or None,
         split=split,
         licence=_text(fields.get("licence")) or config.licence or None,
+        consent=_text(fields.get("consent")) or config.consent or None,
     )
 
 

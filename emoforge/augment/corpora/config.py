@@ -24,6 +24,7 @@ class Columns:
     start: str = ""
     duration: str = ""
     licence: str = ""
+    consent: str = ""
     corpus: str = ""
     modality: str = ""
     valence: str = ""
@@ -99,7 +100,8 @@ class CorpusConfig:
     languages: speaker → language, for corpora of several languages.
     speaker: what a speaker is called, from `{speaker}`: codes such as `03` need the corpus's
         name to be unique; text without `{speaker}` treats all clips as one speaker's.
-    language, licence: of all clips whose row does not say.
+    language, licence, consent: of all clips whose row does not say; a speaker whose consent is
+        "no" is not cloned.
     modality: what the raters saw (`emoforge.label.Modality`) where the row does not say; "" is
         `audio` where there are votes, a distribution or valence, arousal and dominance, and
         `intended` elsewhere.
@@ -125,6 +127,7 @@ class CorpusConfig:
     speaker: str = "{speaker}"
     language: str = ""
     licence: str = ""
+    consent: str = ""
     modality: str = ""
     vad_range: list[float] = field(default_factory=lambda: [0.0, 1.0])
     split: SplitConfig = field(default_factory=SplitConfig)

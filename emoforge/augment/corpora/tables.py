@@ -33,6 +33,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "start": ("start",),
     "duration": ("duration",),
     "licence": ("licence", "license"),
+    "consent": ("consent",),
     "corpus": ("corpus",),
     "modality": ("modality",),
     "valence": ("valence",),

@@ -71,6 +71,7 @@ def columns(clip: Clip, audio: Audio) -> dict[str, Any]:
         "text": clip.text,
         "corpus": clip.corpus,
         "licence": clip.licence,
+        "consent": clip.consent,
         "origin": clip.lineage.component if clip.lineage else REAL,
         "duration": audio.duration,
         "rate": audio.rate,

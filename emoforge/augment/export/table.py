@@ -31,6 +31,7 @@ _TYPES: dict[str, Any] = {
     "text": pa.string(),
     "corpus": pa.string(),
     "licence": pa.string(),
+    "consent": pa.string(),
     "origin": pa.string(),
     "duration": pa.float64(),
     "rate": pa.int64(),

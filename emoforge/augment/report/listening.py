@@ -60,7 +60,7 @@ def cards(workspace: Workspace, basis: Basis, scheme: Scheme) -> list[Card]:
     """The chosen clips, kept ones first; the same for the same workspace."""
     chosen = choose(workspace.standings(basis.gates, basis.judge, basis.selection, each=CLIPS // 2))
     ids = [row.candidate for row in chosen] + [row.parent for row in chosen]
-    clips = {clip.id: clip for clip in workspace.clips(ids=ids)}
+    clips = workspace.sources(ids)
     plans = workspace.plans([row.candidate for row in chosen])
     heard = workspace.distributions(basis.judge, ids)
     return [
@@ -121,6 +121,8 @@ def _keys(row: Standing) -> list[tuple[str, str]]:
 def _sound(clip: Clip | None) -> Sound:
     if clip is None:
         return Sound(missing="no audio was made")
+    if clip.is_line:
+        return Sound(missing="spoken from text")
     try:
         audio = clip.read()
     except AudioError as error:

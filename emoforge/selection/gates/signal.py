@@ -1,15 +1,11 @@
-"""Gates: measured conditions on a candidate, apart from what a judge says of its emotion.
-
-Measuring (`measure_all`) happens where the candidate is made; the verdict (`first_rejection`)
-is taken later from the stored values, so that limits can change without generating again.
+"""Gates on the signal, for whatever a generator made; cheap, so always measured.
 
 Default limits are set by what was measured on the 2,828 clips of real emotional speech that
 emoforge is tested on (RAVDESS, EmoDB, nEMO), which all pass, and on broken audio, which does
 not; each gate states the figures.
 """
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import ClassVar
@@ -18,28 +14,12 @@ import numpy as np
 import soundfile
 
 from emoforge.audio import Audio, encode_flac, speech_level
-from emoforge.component import Component, Promise
-from emoforge.errors import ConfigError
 from emoforge.selection.fingerprint import Vector, fingerprint, similarity
+from emoforge.selection.gates.gate import Gate, Given
 from emoforge.selection.pitch import periodicity
 
 STEP = 2.0**-15
 """One step of 16-bit audio."""
-
-
-class Gate(Component):
-    """A measured condition. Its fields are its limits; they do not change what is measured."""
-
-    unit: ClassVar[str]
-    """Unit of the measured value, as written in reports; "" for counts and ratios."""
-
-    @abstractmethod
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
-        """A finite number; `source` is the audio of the parent, where there is one."""
-
-    @abstractmethod
-    def reject(self, value: float) -> str | None:
-        """A sentence with the measured value and the limit, or None to let it pass."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +32,10 @@ class Finite(Gate):
 
     name: ClassVar[str] = "finite"
     version: ClassVar[int] = 1
+    always: ClassVar[bool] = True
     unit: ClassVar[str] = "samples"
 
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+    def measure(self, candidate: Audio, given: Given) -> float:
         # NaN compares as false.
         return float(np.count_nonzero(~(np.abs(candidate.samples) <= 1000)))
 
@@ -72,9 +53,10 @@ class Decodable(Gate):
 
     name: ClassVar[str] = "decodable"
     version: ClassVar[int] = 1
+    always: ClassVar[bool] = True
     unit: ClassVar[str] = "samples"
 
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+    def measure(self, candidate: Audio, given: Given) -> float:
         if not len(candidate.samples):
             return 1.0
         decoded, rate = soundfile.read(BytesIO(encode_flac(candidate)), dtype="float32")
@@ -100,13 +82,14 @@ class Duration(Gate):
 
     name: ClassVar[str] = "duration"
     version: ClassVar[int] = 1
+    always: ClassVar[bool] = True
     unit: ClassVar[str] = ""
 
     lowest: float = 0.67
     highest: float = 1.5
 
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
-        return candidate.duration / promise.duration
+    def measure(self, candidate: Audio, given: Given) -> float:
+        return candidate.duration / given.promise.duration
 
     def reject(self, value: float) -> str | None:
         if self.lowest <= value <= self.highest:
@@ -127,11 +110,12 @@ class Silence(Gate):
 
     name: ClassVar[str] = "silence"
     version: ClassVar[int] = 1
+    always: ClassVar[bool] = True
     unit: ClassVar[str] = ""
 
     highest: float = 0.75
 
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+    def measure(self, candidate: Audio, given: Given) -> float:
         return 1 - speech_level(candidate)[1]
 
     def reject(self, value: float) -> str | None:
@@ -149,11 +133,12 @@ class Clipping(Gate):
 
     name: ClassVar[str] = "clipping"
     version: ClassVar[int] = 1
+    always: ClassVar[bool] = True
     unit: ClassVar[str] = ""
 
     highest: float = 0.001
 
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+    def measure(self, candidate: Audio, given: Given) -> float:
         if not len(candidate.samples):
             return 0.0
         size = np.abs(candidate.samples)
@@ -182,12 +167,13 @@ class Level(Gate):
 
     name: ClassVar[str] = "level"
     version: ClassVar[int] = 1
+    always: ClassVar[bool] = True
     unit: ClassVar[str] = "dBFS"
 
     lowest: float = -70.0
     highest: float = -6.0
 
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+    def measure(self, candidate: Audio, given: Given) -> float:
         return speech_level(candidate)[0]
 
     def reject(self, value: float) -> str | None:
@@ -209,11 +195,12 @@ class Voiced(Gate):
 
     name: ClassVar[str] = "voiced"
     version: ClassVar[int] = 1
+    always: ClassVar[bool] = True
     unit: ClassVar[str] = ""
 
     lowest: float = 0.2
 
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
+    def measure(self, candidate: Audio, given: Given) -> float:
         _, aperiodicity, power = periodicity(candidate)
         # As far below the speech level as ITU-T P.56 counts sound as speech.
         active = power > 10 ** ((speech_level(candidate)[0] - 15.9) / 10)
@@ -237,14 +224,15 @@ class Duplicate(Gate):
 
     name: ClassVar[str] = "duplicate"
     version: ClassVar[int] = 1
+    always: ClassVar[bool] = True
     unit: ClassVar[str] = ""
 
     highest: float = 0.5
 
-    def measure(self, candidate: Audio, source: Audio | None, promise: Promise) -> float:
-        if source is None:
+    def measure(self, candidate: Audio, given: Given) -> float:
+        if given.source is None:
             return 0.0
-        return similarity(fingerprint(candidate), fingerprint(source))
+        return similarity(fingerprint(candidate), fingerprint(given.source))
 
     def reject(self, value: float) -> str | None:
         if value <= self.highest:
@@ -280,31 +268,3 @@ class Duplicate(Gate):
             vectors[len(kept)] = vector
             kept.append(candidate)
         return duplicates
-
-
-def measure_all(
-    gates: Sequence[Gate], candidate: Audio, source: Audio | None, promise: Promise
-) -> dict[str, float]:
-    """Gate name → measured value; `finite` alone where samples are not finite."""
-    finite = Finite()
-    values = {finite.name: finite.measure(candidate, source, promise)}
-    if finite.reject(values[finite.name]):
-        return values
-    return values | {gate.name: gate.measure(candidate, source, promise) for gate in gates}
-
-
-def first_rejection(gates: Sequence[Gate], values: Mapping[str, float]) -> tuple[str, str] | None:
-    """Name and sentence of the first gate that rejects the stored values, or None.
-
-    Raises ConfigError for a gate that was not measured.
-    """
-    for gate in (Finite(), *gates):
-        if gate.name not in values:
-            raise ConfigError(
-                f"gate '{gate.name}' was not measured when the candidate was made: "
-                f"measured were {', '.join(sorted(values))}"
-            )
-        sentence = gate.reject(values[gate.name])
-        if sentence:
-            return gate.name, sentence
-    return None
