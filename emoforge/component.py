@@ -257,10 +257,12 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "generator": {
         "codec": "emoforge.codecs.generator:CodecResynthesis",
         "espeak": "emoforge.synthesis.tts.espeak:Espeak",
+        "hts": "emoforge.synthesis.tts.hts:Hts",
         "prosody": "emoforge.synthesis.prosody.generator:Prosody",
         "signal": "emoforge.augment.signal:Signal",
     },
     "selector": {
+        "everything": "emoforge.selection.selectors.everything:Everything",
         "topk": "emoforge.selection.selectors.policies:TopK",
         "threshold": "emoforge.selection.selectors.policies:Threshold",
         "conformal": "emoforge.selection.selectors.policies:Conformal",

@@ -30,9 +30,9 @@ class RunnerConfig:
         return len(os.sched_getaffinity(0)) if self.workers is None else self.workers
 
 
-@dataclass(frozen=True)
-class AugmentConfig:
-    """What `configs/augment.yaml` and its groups say; see the comments there.
+@dataclass(frozen=True, kw_only=True)
+class JobConfig:
+    """What the jobs that make candidates have in common.
 
     generators: name → options, with `copies`: candidates a clip.
     gates: name → options. judge, selector: options, with `name`.
@@ -40,7 +40,6 @@ class AugmentConfig:
     license_policy: what the set is made for; what a licence forbids is not made.
     """
 
-    corpus: CorpusConfig
     workspace: str
     generators: dict[str, dict[str, Any]]
     gates: dict[str, dict[str, Any]]
@@ -58,6 +57,13 @@ class AugmentConfig:
     export: list[str] = field(default_factory=lambda: ["audiofolder"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig(JobConfig):
+    """What `configs/augment.yaml` and its groups say; see the comments there."""
+
+    corpus: CorpusConfig
+
+
 @dataclass(frozen=True)
 class Parts:
     """The components that a configuration names, made and checked before any work begins."""
@@ -69,30 +75,40 @@ class Parts:
     exporters: list[Exporter]
 
     @classmethod
-    def of(cls, config: AugmentConfig) -> "Parts":
+    def of(cls, config: JobConfig, recipes: list[Recipe] | None = None) -> "Parts":
+        """The parts of a job; recipes: those of its generators, if they are made already.
+
+        Raises ConfigError or RequirementError for the first that cannot be used.
+        """
         for split in config.splits:
             if split not in SPLITS:
                 raise ConfigError(f"splits: there is no split '{split}': {nearest(split, SPLITS)}")
-        if not config.generators:
-            raise ConfigError("generators is empty: name at least one, as in generators=[prosody]")
-        recipes = []
-        for name, options in config.generators.items():
-            own = dict(options)
-            copies = own.pop("copies", 1)
-            if not isinstance(copies, int) or copies < 1:
-                raise ConfigError(f"generators.{name}.copies={copies!r}: must be 1 or more")
-            recipes.append(Recipe(cast(Generator, create("generator", name, own)), copies))
         parts = cls(
-            recipes,
+            recipes or recipes_of(config),
             [cast(Gate, create("gate", name, options)) for name, options in config.gates.items()],
             cast(Judge, _named("judge", config.judge)),
             cast(Selector, _named("selector", config.selector)),
             [cast(Exporter, create("exporter", name)) for name in config.export],
         )
-        for part in (*(r.generator for r in recipes), *parts.gates, parts.judge, *parts.exporters):
+        generators = [recipe.generator for recipe in parts.recipes]
+        for part in (*generators, *parts.gates, parts.judge, *parts.exporters):
             part.check_requirements()
         chosen_scheme(parts.judge, scheme(config.scheme).name)
         return parts
+
+
+def recipes_of(config: JobConfig) -> list[Recipe]:
+    """The generators of a job; raises ConfigError for what cannot be made of their options."""
+    if not config.generators:
+        raise ConfigError("generators is empty: name at least one, as in generators=[prosody]")
+    recipes = []
+    for name, options in config.generators.items():
+        own = dict(options)
+        copies = own.pop("copies", 1)
+        if not isinstance(copies, int) or copies < 1:
+            raise ConfigError(f"generators.{name}.copies={copies!r}: must be 1 or more")
+        recipes.append(Recipe(cast(Generator, create("generator", name, own)), copies))
+    return recipes
 
 
 def _named(kind: str, options: Mapping[str, Any]) -> Any:

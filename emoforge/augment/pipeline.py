@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -10,14 +10,15 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
+from emoforge.augment.achieved import achieved, achieved_tables, write_achieved
 from emoforge.augment.assess import judge_clips, select_candidates
 from emoforge.augment.auditing import guarantee
-from emoforge.augment.corpora import read_corpus
+from emoforge.augment.corpora import CorpusConfig, Problem, read_corpus
 from emoforge.augment.export import Exported, Exporter
 from emoforge.augment.importing import Imported, import_corpus
 from emoforge.augment.inspection import Inspection, inspect_workspace
 from emoforge.augment.inspection_tables import inspection_tables
-from emoforge.augment.job import AugmentConfig, Parts
+from emoforge.augment.job import AugmentConfig, JobConfig, Parts
 from emoforge.augment.making import Making, make
 from emoforge.augment.planner import Planned, plan_candidates, slots_of
 from emoforge.augment.report import write_report
@@ -45,12 +46,18 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: the workspace's counts, and where the results are."""
+    """What a run did: the workspace's counts, and where the results are.
+
+    emotions: a table of target and heard emotion, clip by clip; achieved: the same counted, by
+    generator, target and what the judge heard, of all judged candidates.
+    """
 
     workspace: str
     inspection: Inspection
     exports: list[dict[str, Any]]
     report: str
+    emotions: str
+    achieved: dict[str, dict[str, dict[str, int]]]
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,6 +67,8 @@ class Summary:
             **self.inspection.to_dict(),
             "exports": self.exports,
             "report": self.report,
+            "emotions": self.emotions,
+            "achieved": self.achieved,
             "seconds": round(self.seconds, 1),
         }
 
@@ -68,9 +77,12 @@ class Summary:
         from rich.console import Console
 
         console = Console(markup=False)  # a path may have brackets
-        for table in inspection_tables(self.inspection):
+        for table in (*inspection_tables(self.inspection), *achieved_tables(self.achieved)):
             console.print(table)
-        console.print(f"\nReport:   {self.report}", soft_wrap=True)
+        console.print(
+            f"\nEmotions: {self.emotions} (target and heard, clip by clip)", soft_wrap=True
+        )
+        console.print(f"Report:   {self.report}", soft_wrap=True)
         for export in self.exports:
             console.print(f"Training: {export['path']} ({export['clips']} clips)", soft_wrap=True)
             if problems := export["problems"]:
@@ -88,19 +100,34 @@ def augment(
     Raises an EmoforgeError when it cannot go on; what was done by then stays, and the same call
     continues there.
     """
+
+    def plan(workspace: Workspace, run: int, progress: Progress) -> tuple[Planned, Cast]:
+        imported = import_sources(workspace, config, progress)
+        note_import(workspace, run, imported)
+        cast = cast_of(workspace, parts, imported, progress)
+        return plan_sources(workspace, config, parts, imported, cast, progress), cast
+
+    parts = Parts.of(config)
+    return carry_out(config, parts, plan, retry_failed=retry_failed, progress=progress)
+
+
+def carry_out(
+    config: JobConfig,
+    parts: Parts,
+    plan: Callable[[Workspace, int, Progress], tuple[Planned, Cast]],
+    *,
+    retry_failed: bool,
+    progress: Progress | None,
+) -> Summary:
+    """Plan by `plan(workspace, run, progress)`, then make, gate, judge, select, export, report."""
     began = time.monotonic()
     progress = progress or Progress()
-    parts = Parts.of(config)
     with Workspace.open(config.workspace, config.audio_root, write=True) as workspace:
         # The location as it may be shown: without a database's password.
         config = replace(config, workspace=workspace.location)
         check_run(workspace, config)
         run = workspace.start_run(plain(config), _versions())
-        imported = import_sources(workspace, config, progress)
-        problems = [{"where": p.where, "problem": p.sentence} for p in imported.problems]
-        workspace.note_import(run, problems, imported.left_out)
-        cast = cast_of(workspace, parts, imported, progress)
-        planned = plan_sources(workspace, config, parts, imported, cast, progress)
+        planned, cast = plan(workspace, run, progress)
         making = Making(
             parts.gates,
             config.seed,
@@ -126,13 +153,23 @@ def augment(
             inspection,
             outputs["exports"],
             outputs["report"],
+            outputs["emotions"],
+            achieved(workspace, inspection.basis),
             time.monotonic() - began,
         )
 
 
+def note_import(
+    workspace: Workspace, run: int, imported: Imported, more: Sequence[Problem] = ()
+) -> None:
+    """Note what a run cannot use: of its corpus, and `more`."""
+    problems = [{"where": p.where, "problem": p.sentence} for p in (*imported.problems, *more)]
+    workspace.note_import(run, problems, imported.left_out)
+
+
 def _outputs(
     workspace: Workspace,
-    config: AugmentConfig,
+    config: JobConfig,
     parts: Parts,
     inspection: Inspection,
     progress: Progress,
@@ -148,7 +185,7 @@ def _outputs(
     basis = {"shown": digest(shown), "config": plain(config)}
     with suppress(OSError, ValueError, LookupError, TypeError):  # a damaged note says nothing
         outputs: dict[str, Any] = json.loads(note.read_text("utf-8"))
-        paths = [*(export["path"] for export in outputs["exports"]), outputs["report"]]
+        paths = [*(e["path"] for e in outputs["exports"]), outputs["report"], outputs["emotions"]]
         if outputs["basis"] == basis and all(Path(path).exists() for path in paths):
             return outputs
     with suppress(OSError):
@@ -162,6 +199,7 @@ def _outputs(
             for exporter in parts.exporters
         ],
         "report": str(write_report(workspace, folder / "report.html")),
+        "emotions": str(write_achieved(workspace, inspection.basis, folder / "emotions.csv")),
     }
     with suppress(OSError):  # without it they are written again
         note.write_text(json.dumps(outputs, ensure_ascii=False), "utf-8")
@@ -191,7 +229,14 @@ def export_selection(
 
 def import_sources(workspace: Workspace, config: AugmentConfig, progress: Progress) -> Imported:
     """Read the corpus into the workspace, and say what of it cannot be used."""
-    corpus = read_corpus(config.corpus, scheme_named(config.scheme))
+    return import_from(workspace, config.corpus, config.scheme, progress)
+
+
+def import_from(
+    workspace: Workspace, config: CorpusConfig, scheme: str, progress: Progress
+) -> Imported:
+    """Read a corpus into the workspace; what cannot be used is noted."""
+    corpus = read_corpus(config, scheme_named(scheme))
     imported = import_corpus(workspace, corpus, progress)
     for problem in imported.problems:
         progress.note(f"{problem.where}: {problem.sentence}")
@@ -250,7 +295,7 @@ def plan_sources(
     )
 
 
-def check_run(workspace: Workspace, config: AugmentConfig) -> None:
+def check_run(workspace: Workspace, config: JobConfig) -> None:
     """Raise what is wrong with running `config` on this workspace."""
     if "://" in config.workspace and config.out is None:
         raise ConfigError("a database workspace needs a folder for the results: add out=FOLDER")
