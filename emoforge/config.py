@@ -95,6 +95,26 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
+def read_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """`key=value` settings as a mapping, values read as Hydra reads them.
+
+    Raises ConfigError for one that is no setting.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    read: dict[str, Any] = {}
+    for setting in settings:
+        if not re.match(r"\w+=", setting):
+            raise ConfigError(f"'{setting}' is not a setting; write key=value")
+        try:
+            parsed = OverridesParser.create().parse_override(_plain_text(setting))
+        except HydraException as error:
+            raise ConfigError(f"'{setting}' cannot be read as key=value") from error
+        read[parsed.key_or_group] = _at_home(parsed.value())
+    return read
+
+
 def build(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     """Instance of a dataclass from plain values, with types checked down to the leaves.
 

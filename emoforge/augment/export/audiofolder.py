@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from emoforge.audio import encode_flac
 from emoforge.augment.export.card import HF_SPLIT
 from emoforge.augment.export.exporter import Add, Exporter
 from emoforge.augment.export.row import Row
@@ -29,7 +28,7 @@ class AudioFolder(Exporter):
     """
 
     name: ClassVar[str] = "audiofolder"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     usage: ClassVar[str] = (
         "from datasets import load_dataset\n\n"
         "# splits train, validation (dev), test\n"
@@ -50,7 +49,7 @@ class AudioFolder(Exporter):
                 classes = list(row.columns["distribution"])
                 tables[row.split] = Table(home / "metadata.parquet", classes, _FILE_NAME)
             name = f"{row.name}.flac"
-            (home / name).write_bytes(encode_flac(row.audio))
+            (home / name).write_bytes(row.flac())
             tables[row.split].add(name, row)
 
         try:

@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ _HF_LICENCES = {
 _UNKNOWN = "not stated"
 
 
+@dataclass(frozen=True)
+class Remarks:
+    """What one format adds to the cards.
+
+    figures: keys of `emoforge.json`, plain JSON values. sections: Markdown of `README.md`.
+    """
+
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    sections: tuple[str, ...] = ()
+
+
 class Tally:
     """Counts what went into an export, for its cards; grows with speakers, not with clips."""
 
@@ -38,8 +50,10 @@ class Tally:
         self.languages: Counter[str] = Counter()
         self.licences: Counter[str] = Counter()
         self.rates: Counter[int] = Counter()
+        self.disclosures: Counter[str] = Counter()
         self.generators: dict[str, Counter[tuple[int, str, str]]] = {}
-        self._speakers: dict[Split, set[str]] = {}
+        self.makers: Counter[tuple[Split, str, int, str]] = Counter()  # …, version, weights
+        self.speakers: dict[tuple[Split, str], set[str]] = {}  # of each split and origin
         self._seconds: Counter[Split] = Counter()
 
     def add(self, row: Row) -> None:
@@ -53,10 +67,13 @@ class Tally:
         self.languages[known["language"] or _UNKNOWN] += 1
         self.licences[known["licence"] or _UNKNOWN] += 1
         self.rates[known["rate"]] += 1
+        if known["origin"] != REAL:
+            self.disclosures[known["disclosure"]] += 1
         if lineage := known["lineage"]:
             made_by = (lineage["component_version"], lineage["weights"], lineage["emoforge"])
             self.generators.setdefault(known["origin"], Counter())[made_by] += 1
-        self._speakers.setdefault(row.split, set()).add(known["speaker"])
+            self.makers[row.split, known["origin"], *made_by[:2]] += 1
+        self.speakers.setdefault((row.split, known["origin"]), set()).add(known["speaker"])
         self._seconds[row.split] += known["duration"]
 
     def nested_counts(self) -> dict[str, dict[str, dict[str, int]]]:
@@ -74,11 +91,14 @@ class Tally:
             split: {
                 "clips": sum(n for (of, *_), n in self.counts.items() if of == split),
                 "seconds": round(self._seconds[split], 3),
-                "speakers": len(self._speakers[split]),
+                "speakers": len(set().union(*self._speakers_of(split))),
             }
             for split in SPLITS
-            if split in self._speakers
+            if self._speakers_of(split)
         }
+
+    def _speakers_of(self, split: Split) -> list[set[str]]:
+        return [those for (of, _), those in self.speakers.items() if of == split]
 
     @property
     def origins(self) -> list[str]:
@@ -87,7 +107,13 @@ class Tally:
 
 
 def write_cards(
-    folder: Path, tally: Tally, signature: Mapping[str, Any], left_out: int, usage: str, hf: str
+    folder: Path,
+    tally: Tally,
+    signature: Mapping[str, Any],
+    left_out: int,
+    usage: str,
+    hf: str,
+    remarks: Remarks,
 ) -> None:
     """Write both cards of a finished export; equal exports get equal bytes.
 
@@ -110,6 +136,7 @@ def write_cards(
         "languages": dict(sorted(tally.languages.items())),
         "licences": dict(sorted(tally.licences.items())),
         "rates": dict(sorted(tally.rates.items())),
+        "disclosures": dict(sorted(tally.disclosures.items())),
         "generators": {
             name: [
                 {"version": number, "weights": weights, "emoforge": by, "clips": count}
@@ -117,10 +144,24 @@ def write_cards(
             ]
             for name in sorted(tally.generators)
         },
+        **remarks.figures,
     }
     text = json.dumps(card, indent=1, ensure_ascii=False)
     (folder / CARD).write_text(text + "\n", "utf-8")
-    (folder / "README.md").write_text(_front_matter(card, hf) + _page(card, tally, usage), "utf-8")
+    (folder / "README.md").write_text(
+        _front_matter(card, hf) + _page(card, tally, usage, remarks), "utf-8"
+    )
+
+
+_DISCLOSED = {
+    "none": "The audio itself does not say so.",
+    "tag": "The audio files of synthetic clips say so in a comment (`disclosure` is `tag`).",
+    "watermark": "The sound of synthetic clips is changed inaudibly: it has a watermark by which "
+    "`emoforge disclosure check` knows them (`disclosure` is `watermark`).",
+    "both": "The audio files of synthetic clips say so in a comment, and their sound is changed "
+    "inaudibly: it has a watermark by which `emoforge disclosure check` knows them "
+    "(`disclosure` is `both`).",
+}
 
 
 def _front_matter(card: Mapping[str, Any], hf: str) -> str:
@@ -141,13 +182,13 @@ def _front_matter(card: Mapping[str, Any], hf: str) -> str:
     return f"---\n{yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)}---\n\n"
 
 
-def _page(card: Mapping[str, Any], tally: Tally, usage: str) -> str:
+def _page(card: Mapping[str, Any], tally: Tally, usage: str, remarks: Remarks) -> str:
     real, synthetic = card["clips"] - card["synthetic"], card["synthetic"]
     warning = (
         f"**{synthetic} of its {card['clips']} clips are synthetic speech**: a machine made them "
         "from recordings or texts, nobody said them with that emotion. Their `origin` names the "
         "generator and their `lineage` what they were made from and how. Say so wherever you use "
-        "or pass on this set."
+        "or pass on this set. " + " ".join(_DISCLOSED[how] for how in sorted(tally.disclosures))
         if synthetic
         else "All of its clips are recordings; none is synthetic."
     )
@@ -171,8 +212,8 @@ def _page(card: Mapping[str, Any], tally: Tally, usage: str) -> str:
         f"{real} recordings and {synthetic} generated clips, {card['seconds'] / 3600:.2f} hours.",
         warning,
         f"## Load it\n\n```python\n{usage.strip()}\n```",
-        "## What is in it\n\n" + _table(["split", "clips", "speakers", "hours"], by_split),
-        _table(["split", "emotion", *tally.origins, "all"], by_emotion),
+        "## What is in it\n\n" + table(["split", "clips", "speakers", "hours"], by_split),
+        table(["split", "emotion", *tally.origins, "all"], by_emotion),
         f"Emotions are those of the scheme {_md(card['scheme']['name'])}: "
         f"{', '.join(card['scheme']['classes'])}. `emotion` is the most probable class of "
         "`distribution`; `modality` says what the raters saw (`intended`: nobody rated, the "
@@ -180,24 +221,26 @@ def _page(card: Mapping[str, Any], tally: Tally, usage: str) -> str:
         "## How it was made\n\nGenerators made candidates from labelled recordings; gates measured "
         "each one, a judge scored its emotion, and a selector kept those that still carry their "
         "label. A generated clip is in the split of the clips that it was made from.\n\n"
-        + _table(["generator", "version", "weights", "emoforge", "clips"], makers)
+        + table(["generator", "version", "weights", "emoforge", "clips"], makers)
         if makers
         else "",
         "## Where it comes from\n\n"
-        + _table(["corpus", "clips"], card["corpora"].items())
+        + table(["corpus", "clips"], card["corpora"].items())
         + "\n\n"
-        + _table(["language", "clips"], card["languages"].items())
+        + table(["language", "clips"], card["languages"].items())
         + "\n\n"
-        + _table(["sampling rate (Hz)", "clips"], card["rates"].items()),
+        + table(["sampling rate (Hz)", "clips"], card["rates"].items()),
         "## Licences\n\nEach clip has its own in `licence`; the terms of all of them hold for the "
-        "set as a whole.\n\n" + _table(["licence", "clips"], card["licences"].items()),
+        "set as a whole.\n\n" + table(["licence", "clips"], card["licences"].items()),
+        *remarks.sections,
         f"{card['left_out']} further clips could not be exported." if card["left_out"] else "",
         f"`{CARD}` has the figures of this page for programs.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _table(head: list[str], rows: Any) -> str:
+def table(head: list[str], rows: Any) -> str:
+    """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(_md(str(cell)) for cell in line) + " |" for line in lines)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from emoforge.audio import Audio
-from emoforge.augment.export.card import Tally, write_cards
+from emoforge.augment.export.card import Remarks, Tally, write_cards
+from emoforge.augment.export.disclosure import Disclosure
 from emoforge.augment.export.folder import new_folder
 from emoforge.augment.export.row import Row, row
 from emoforge.clip import Clip
@@ -52,16 +53,24 @@ class Exported:
         }
 
 
+@dataclass(frozen=True)
 class Exporter(Component):
     """Writes clips as a training set that another library reads.
 
+    disclosure: whether the audio of synthetic clips says what it is: `tag` writes a comment into
+        the file, `watermark` changes the sound inaudibly, `both` or `none`. Each clip's column
+        `disclosure` and the cards say it too.
+
     Audio becomes mono 16-bit, at each clip's own sampling rate: 16-bit mono sources keep every
-    sample. The columns of `emoforge.augment.export.row` travel along. The same clips in the same
-    order give the same bytes. Memory stays flat: a few hundred bytes a clip, for its id.
+    sample, unless they are watermarked. The columns of `emoforge.augment.export.row` travel
+    along. The same clips in the same order give the same bytes. Memory stays flat: a few hundred
+    bytes a clip, for its id.
 
     usage: Python that loads the export, with `PATH` for its folder.
     hf_files: pattern of a split's files (`{split}`) where Hugging Face can load the folder.
     """
+
+    disclosure: Disclosure = "none"
 
     usage: ClassVar[str]
     hf_files: ClassVar[str] = ""
@@ -69,6 +78,14 @@ class Exporter(Component):
     @abstractmethod
     def writing(self, folder: Path) -> AbstractContextManager[Add]:
         """Open the export's files in `folder`; leaving the context completes and closes them."""
+
+    def prepared(self, audio: Audio) -> Audio:
+        """A clip's audio as this format wants it."""
+        return audio
+
+    def remarks(self, tally: Tally) -> Remarks:
+        """What the cards say of this format alone."""
+        return Remarks()
 
     def write(
         self, clips: Iterable[Clip], out: Path, advance: Advance = lambda done: None
@@ -87,7 +104,8 @@ class Exporter(Component):
             with self.writing(folder) as add:
                 for clip, audio in _read_ahead(clips):
                     try:
-                        one = _checked(clip, audio, tally, seen)
+                        checked = _checked(clip, audio, tally, seen)
+                        one = row(clip, self.prepared(checked), self.disclosure)
                     except EmoforgeError as error:
                         problems.append((clip.id, str(error)))
                     else:
@@ -97,12 +115,13 @@ class Exporter(Component):
             if not tally.clips:
                 why = f"; the first of {len(problems)}: {problems[0][1]}" if problems else ""
                 raise ExportError(f"{out}: there is no clip to export{why}")
-            write_cards(folder, tally, self.signature(), len(problems), self.usage, self.hf_files)
+            about = (self.signature(), len(problems), self.usage, self.hf_files)
+            write_cards(folder, tally, *about, self.remarks(tally))
         counts = tally.nested_counts()
         return Exported(out, self.name, tally.clips, tally.seconds, counts, tuple(problems))
 
 
-def _checked(clip: Clip, audio: Audio | EmoforgeError, tally: Tally, seen: set[str]) -> Row:
+def _checked(clip: Clip, audio: Audio | EmoforgeError, tally: Tally, seen: set[str]) -> Audio:
     if clip.id in seen:
         raise ExportError("another clip before it has the same id")
     seen.add(clip.id)
@@ -113,7 +132,7 @@ def _checked(clip: Clip, audio: Audio | EmoforgeError, tally: Tally, seen: set[s
             f"its label is of scheme {clip.label.scheme.name}, the clips before it are of "
             f"{tally.scheme}; project the labels onto one scheme"
         )
-    return row(clip, audio)
+    return audio
 
 
 def _read_ahead(clips: Iterable[Clip]) -> Iterator[tuple[Clip, Audio | EmoforgeError]]:

@@ -1,6 +1,5 @@
 """Kaldi data directories."""
 
-import io
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,9 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
-import soundfile
-
-from emoforge.audio import Audio, pcm16
 from emoforge.augment.export.exporter import Add, Exporter
 from emoforge.augment.export.row import Row, file_name
 from emoforge.clip import Split
@@ -33,7 +29,7 @@ class Kaldi(Exporter):
     """
 
     name: ClassVar[str] = "kaldi"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     usage: ClassVar[str] = (
         "import json, os, kaldiio\n\n"
         'os.chdir("PATH/train")  # the paths in wav.scp are relative to its folder\n'
@@ -55,19 +51,13 @@ class Kaldi(Exporter):
                     kept = files.enter_context((folder / row.split / "unsorted").open("x+b"))
                     lists[row.split] = _Utterances(kept)
                 place = f"audio/{row.name}.wav"
-                (folder / row.split / place).write_bytes(_wav(row.audio))
+                (folder / row.split / place).write_bytes(row.wav())
                 lists[row.split].add(row, place)
 
             yield add
             for split, utterances in lists.items():
                 utterances.write(folder / split)
                 (folder / split / "unsorted").unlink()
-
-
-def _wav(audio: Audio) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, pcm16(audio.samples), audio.rate, format="WAV", subtype="PCM_16")
-    return buffer.getvalue()
 
 
 class _Utterances:

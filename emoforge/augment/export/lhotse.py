@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from emoforge.audio import encode_flac
 from emoforge.augment.export.exporter import Add, Exporter
 from emoforge.augment.export.row import Row
 from emoforge.component import canonical_json
@@ -25,7 +24,7 @@ class Lhotse(Exporter):
     """
 
     name: ClassVar[str] = "lhotse"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     usage: ClassVar[str] = (
         "from lhotse import CutSet\n"
         "from lhotse.recipes.utils import read_manifests_if_cached\n\n"
@@ -55,7 +54,7 @@ class Lhotse(Exporter):
             def add(row: Row) -> None:
                 place = f"audio/{row.split}/{row.name}.flac"
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
-                (folder / place).write_bytes(encode_flac(row.audio))
+                (folder / place).write_bytes(row.flac())
                 own = {key: row.columns[key] for key in _OWN}
                 recording = {
                     "id": own["id"],

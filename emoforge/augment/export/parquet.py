@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from emoforge.audio import encode_flac
 from emoforge.augment.export.card import HF_SPLIT
 from emoforge.augment.export.exporter import Add, Exporter
 from emoforge.augment.export.row import Row
@@ -27,7 +26,7 @@ class Parquet(Exporter):
     """
 
     name: ClassVar[str] = "parquet"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     usage: ClassVar[str] = (
         "from datasets import load_dataset\n\n"
         'dataset = load_dataset("PATH")  # splits train, validation (dev), test\n'
@@ -62,7 +61,7 @@ class _Shards:
         self.table: Table | None = None
 
     def add(self, row: Row) -> None:
-        flac = encode_flac(row.audio)
+        flac = row.flac()
         if self.table is not None and self.table.bytes + len(flac) > self.shard_bytes:
             self.table.finish()
             self.table = None

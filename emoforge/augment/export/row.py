@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emoforge.audio import Audio
+from emoforge.augment.export.disclosure import Disclosure, encode, tag, watermarked
 from emoforge.clip import Clip, Split
 from emoforge.errors import ExportError
 
@@ -23,24 +24,42 @@ class Row:
 
     name: its file name without suffix: ASCII, no dot, no space, one name an id.
     columns: what travels along with the audio, plain JSON values (see `columns`).
+    comment: what the audio file is to say about itself, "" for nothing.
     """
 
     name: str
     split: Split
     columns: dict[str, Any]
     audio: Audio
+    comment: str = ""
+
+    def flac(self) -> bytes:
+        """The audio as a 16-bit FLAC file, with the comment."""
+        return encode(self.audio, "FLAC", self.comment)
+
+    def wav(self) -> bytes:
+        """The audio as a 16-bit WAV file, with the comment."""
+        return encode(self.audio, "WAV", self.comment)
 
 
-def row(clip: Clip, audio: Audio) -> Row:
-    """The row of a clip; raises ExportError for one that no format could hold."""
+def row(clip: Clip, audio: Audio, disclosure: Disclosure = "none") -> Row:
+    """The row of a clip, disclosed if it is synthetic.
+
+    Raises ExportError for a clip that no format could hold.
+    """
     if clip.split is None:
         raise ExportError("it belongs to no split; give it train, dev or test")
-    values = columns(clip, audio)
+    disclosure = disclosure if clip.lineage else "none"
+    values = {**columns(clip, audio), "disclosure": disclosure}
     try:
         json.dumps(values, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ExportError("its texts hold a broken character (half a surrogate pair)") from error
-    return Row(file_name(clip.id), clip.split, values, audio)
+    if disclosure in ("watermark", "both"):
+        audio = watermarked(audio, clip.id)
+    tagged = disclosure in ("tag", "both")
+    comment = tag(clip.id, values["origin"]) if tagged else ""
+    return Row(file_name(clip.id), clip.split, values, audio, comment)
 
 
 def columns(clip: Clip, audio: Audio) -> dict[str, Any]:
@@ -49,7 +68,8 @@ def columns(clip: Clip, audio: Audio) -> dict[str, Any]:
     distribution, votes: {class: probability or count}; votes, valence, arousal and dominance
     are None where nobody rated. origin: `real`, or the generator. duration in seconds and rate
     in Hz are those of the exported audio. digest is that of the clip in its workspace, so that
-    lineage can be followed. lineage: its fields as a dict, None for a recording.
+    lineage can be followed. lineage: its fields as a dict, None for a recording. A row adds
+    `disclosure`: how the exported audio says that it is synthetic; `none` for recordings.
     """
     label = clip.label
     classes = label.scheme.classes

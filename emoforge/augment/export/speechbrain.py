@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from emoforge.audio import encode_flac
 from emoforge.augment.export.exporter import Add, Exporter
 from emoforge.augment.export.row import Row
 from emoforge.clip import Split
@@ -27,7 +26,7 @@ class SpeechBrain(Exporter):
     """
 
     name: ClassVar[str] = "speechbrain"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     usage: ClassVar[str] = (
         "import json\n"
         "from speechbrain.dataio.dataio import read_audio\n"
@@ -62,7 +61,7 @@ class SpeechBrain(Exporter):
                     table = csv.DictWriter(file, list(cells), quoting=csv.QUOTE_ALL)
                     table.writeheader()
                     tables[row.split] = table
-                (folder / place).write_bytes(encode_flac(row.audio))
+                (folder / place).write_bytes(row.flac())
                 tables[row.split].writerow(cells)
 
             yield add

@@ -37,6 +37,7 @@ _TYPES: dict[str, Any] = {
     "rate": pa.int64(),
     "digest": pa.string(),
     "lineage": pa.string(),
+    "disclosure": pa.string(),
 }
 
 

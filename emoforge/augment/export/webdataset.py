@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from emoforge.audio import encode_flac
 from emoforge.augment.export.exporter import Add, Exporter
 from emoforge.augment.export.row import Row
 from emoforge.augment.export.shards import by_split
@@ -24,7 +23,7 @@ class WebDataset(Exporter):
     """
 
     name: ClassVar[str] = "webdataset"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     usage: ClassVar[str] = (
         "import glob, io, json, soundfile, webdataset\n\n"
         'shards = sorted(glob.glob("PATH/train-*.tar"))\n'
@@ -60,7 +59,7 @@ class _Shards:
 
     def add(self, row: Row) -> None:
         parts = {
-            "flac": encode_flac(row.audio),
+            "flac": row.flac(),
             "json": canonical_json(row.columns).encode(),
         }
         size = sum(map(len, parts.values()))

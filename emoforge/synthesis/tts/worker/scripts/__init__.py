@@ -1,0 +1,1 @@
+"""What other interpreters run; nothing here is imported by emoforge."""
