@@ -1,0 +1,362 @@
+"""What speech engines that are neural networks share: weights, device, randomness, voices.
+
+An engine of this kind is a `NetworkEngine` (with voices of its own) or a `CloningEngine` (with
+those of reference clips) that says in a few small methods what its network is:
+
+    needs, source                 the files of a model, and where the official ones are to be had
+    _files()                      the files that its results depend on
+    _load()                       the network with its weights, on the CPU (it is moved, kept here)
+    _prepare(network, utterance)  what one utterance becomes; raises its own error
+    _say(network, prepared)       a batch of these → samples of each, at `_rate(network)`
+    _heard(network, waves, rate)  of a CloningEngine: what it hears in the references
+
+Networks run in float32 and without gradients. What is random is drawn on the CPU from the
+utterance's own seed, in the order in which the network's package would draw it: an utterance
+sounds the same on every device and in every company, up to rounding.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from emoforge.audio import Audio, Samples, read
+from emoforge.cast import Cast
+from emoforge.clip import Clip
+from emoforge.component import INCIDENTAL, Params, Requirement
+from emoforge.errors import AudioError, ConfigError, EmoforgeError, RequirementError, SkipClip
+from emoforge.hub import model_folder, weights_digest
+from emoforge.synthesis.tts.engine import SHORTEST_REFERENCE, Engine, Utterance, Voice
+
+if TYPE_CHECKING:
+    import torch
+
+UNSTATED = "unstated"
+"""Name of a licence that nobody stated: permits nothing that is asked for."""
+
+
+@dataclass(frozen=True)
+class NetworkEngine(Engine):
+    """A text-to-speech engine that is a neural network.
+
+    model: folder with its official files, or a hub's `owner/name`. revision: commit of a hub's
+    model. terms: licence of the weights, by default that of the official ones. device: `cpu`,
+    `cuda`, `cuda:1`.
+    """
+
+    model: str = field(default="", metadata=INCIDENTAL)
+    revision: str = field(default="", metadata=INCIDENTAL)
+    terms: str = ""
+    device: str = field(default="cpu", metadata=INCIDENTAL)
+
+    requires: ClassVar[tuple[Requirement, ...]] = (Requirement("TTS", "tts"),)
+    needs: ClassVar[tuple[tuple[str, ...], ...]]
+    """Groups of files in the folder, as for `model_folder`."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """Patterns of files that may be absent."""
+    source: ClassVar[str]
+    """Where the official weights are to be had, and their licence."""
+    official_terms: ClassVar[str] = UNSTATED
+    """Licence of the official weights."""
+
+    @abstractmethod
+    def _files(self) -> Sequence[Path]:
+        """The files that its results depend on; raises ConfigError or RequirementError."""
+
+    @abstractmethod
+    def _load(self) -> Any:
+        """The network (a torch module) with its weights, on the CPU; raises RequirementError."""
+
+    @abstractmethod
+    def _rate(self, network: Any) -> int:
+        """Sampling rate of what the network says, Hz."""
+
+    @abstractmethod
+    def _prepare(self, network: Any, utterance: Utterance) -> Any:
+        """What `_say` is given for an utterance; raises EmoforgeError if it cannot be said."""
+
+    @abstractmethod
+    def _say(self, network: Any, prepared: Sequence[Any]) -> list[Samples]:
+        """Say a batch; where a failure cannot be told apart, each is tried again alone."""
+
+    @property
+    def in_process(self) -> bool:
+        """On a GPU: worker processes would each load the network there."""
+        return self.device != "cpu"
+
+    @property
+    def weights(self) -> str:
+        """Digest of the model's files."""
+        return _digest(tuple((file, *_stamp(file)) for file in self._files()))
+
+    def licence(self, params: Params) -> str:
+        """The licence of the weights."""
+        return self.terms or self.official_terms
+
+    def check_requirements(self) -> None:
+        """Raise RequirementError for packages or weights that are missing."""
+        super().check_requirements()
+        self._files()
+
+    def setup(self) -> None:
+        """Load the network onto the device; raises ConfigError or RequirementError."""
+        self._network()
+
+    def speak(self, utterances: Sequence[Utterance]) -> list[Audio | EmoforgeError]:
+        network = self._network()
+        said: dict[int, Audio | EmoforgeError] = {}
+        ready: dict[int, Any] = {}
+        with _computing(device_of(self.device)):
+            for place, utterance in enumerate(utterances):
+                try:
+                    ready[place] = self._prepare(network, utterance)
+                except Exception as error:  # such as a reference that a network cannot use
+                    said[place] = self._failure(error)
+            said.update(zip(ready, self._said(network, list(ready.values())), strict=True))
+        return [said[place] for place in range(len(utterances))]
+
+    def _said(self, network: Any, prepared: Sequence[Any]) -> list[Audio | EmoforgeError]:
+        if not prepared:
+            return []
+        try:
+            waves = self._say(network, prepared)
+        except Exception as error:  # such as too little memory for the batch
+            if len(prepared) > 1:
+                return [said for one in prepared for said in self._said(network, [one])]
+            return [self._failure(error)]
+        rate = self._rate(network)
+        return [self._checked(wave, rate) for wave in waves]
+
+    def _failure(self, error: Exception) -> EmoforgeError:
+        if isinstance(error, EmoforgeError):
+            return error
+        kind, reason = type(error).__name__, str(error).partition("\n")[0]
+        return AudioError(f"{self.name} failed on this text ({kind}: {reason})")
+
+    def _checked(self, wave: Samples, rate: int) -> Audio | EmoforgeError:
+        if not len(wave) or not np.isfinite(wave).all():
+            what = "samples that are not finite" if len(wave) else "nothing"
+            return AudioError(f"{self.name} says {what} for this text")
+        return Audio(np.ascontiguousarray(wave, np.float32), rate)
+
+    def _network(self) -> Any:
+        return _resident(self._bare(), self.weights)
+
+    def _bare(self) -> "NetworkEngine":
+        """Without what the network does not depend on: engines that plan otherwise share it."""
+        return replace(
+            self, emotion="keep", strength=(1.0, 1.0), variation=0.0, profile="", terms=""
+        )
+
+    def _folder(self) -> Path:
+        """The folder with the model's files; raises ConfigError or RequirementError."""
+        if not self.model:
+            raise RequirementError(
+                f"'{self.name}' has no weights: add generators.{self.name}.model=… with the "
+                f"folder that holds {self.source}"
+            )
+        return _model_folder(
+            self.model, self.revision, self.needs, self.also, f"generators.{self.name}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A reference clip as far as it can be heard: its digest, and where the audio is."""
+
+    digest: str
+    path: str
+    start: float
+    duration: float
+
+    def read(self) -> Audio:
+        """Raises AudioError."""
+        return read(self.path, start=self.start, duration=self.duration or None)
+
+
+@dataclass(frozen=True)
+class CloningEngine(NetworkEngine):
+    """A network that speaks with the voice, and the emotion, of reference clips.
+
+    strength: 1 is as the references in the emotion show it, 0 as the speaker's neutral clips do,
+        which are then given too. Between them what the network hears is mixed in proportion, as
+        the networks themselves average what they hear in several clips. More than 1 goes beyond
+        what either shows: whether it is still heard as the emotion is for a judge to say.
+    """
+
+    strength: Sequence[float] = (1.0, 1.0)
+
+    clones: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.emotion != "keep":
+            raise ConfigError(
+                f"{self.name} speaks with the emotion that its references show: emotion must be "
+                f"'keep', got '{self.emotion}'"
+            )
+
+    @abstractmethod
+    def _heard(
+        self, network: Any, waves: Sequence["torch.Tensor"], rate: int
+    ) -> tuple["torch.Tensor", ...]:
+        """What the network hears of a voice in float32 waves [samples] on the device.
+
+        Tensors that several clips can be averaged in.
+        """
+
+    @abstractmethod
+    def _hearing_rate(self, network: Any) -> int:
+        """Sampling rate of what the network hears, Hz."""
+
+    def voices(self, language: str) -> Sequence[Voice]:
+        """None of its own."""
+        return ()
+
+    def references(self, clip: Clip, cast: Cast, rng: np.random.Generator) -> tuple[Clip, ...]:
+        """The clearest clips of the speaker in the emotion; where it is graded, neutral ones too.
+
+        Raises SkipClip if there are none of these.
+        """
+        shown = super().references(clip, cast, rng)
+        if not shown or clip.emotion == "neutral" or tuple(self.strength) == (1, 1):
+            return shown
+        neutral = cast.clips(clip.speaker, "neutral", split=clip.split, shortest=SHORTEST_REFERENCE)
+        return (*shown, *neutral[: len(shown)])
+
+    def plan(self, clip: Clip, rng: np.random.Generator) -> Params:
+        params = super().plan(clip, rng)
+        emotional, neutral = _by_emotion(clip.references, params["emotion"])
+        if not emotional or (params["strength"] != 1 and not neutral):
+            lacks = "neutral" if emotional else params["emotion"]
+            raise SkipClip(
+                f"no '{lacks}' clip of its speaker lasts {SHORTEST_REFERENCE:g} s, which "
+                f"strength {params['strength']:g} needs"
+            )
+        return params
+
+    def _voice_of(self, network: Any, utterance: Utterance) -> tuple["torch.Tensor", ...]:
+        """What the network is to sound like; raises AudioError for an unreadable reference."""
+        import torch
+
+        emotional, neutral = _by_emotion(utterance.references, utterance.emotion)
+        shown = self._of_clips(emotional)
+        if utterance.strength == 1 or utterance.emotion == "neutral":
+            return shown
+        pairs = zip(self._of_clips(neutral), shown, strict=True)
+        return tuple(torch.lerp(plain, own, utterance.strength) for plain, own in pairs)
+
+    def _of_clips(self, clips: Sequence[Clip]) -> tuple["torch.Tensor", ...]:
+        shown = tuple(Shown(one.digest, one.path, one.start, one.duration) for one in clips)
+        return _heard_once(self._bare(), self.weights, shown)
+
+
+def _by_emotion(
+    references: Sequence[Clip], emotion: str
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """Those that show an emotion, and those that show the neutral voice."""
+    neutral = tuple(one for one in references if one.emotion == "neutral")
+    if emotion == "neutral":
+        return neutral or tuple(references), neutral or tuple(references)
+    return tuple(one for one in references if one.emotion != "neutral"), neutral
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Global randomness of torch (on the CPU) and numpy as of this seed; afterwards as before.
+
+    For packages that take no generator.
+    """
+    import torch
+
+    before = np.random.get_state()  # noqa: NPY002 - the state that must not change
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(before)  # noqa: NPY002
+
+
+def device_of(name: str) -> "torch.device":
+    """A device of this machine; raises ConfigError."""
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"device '{name}' cannot be used here ({reason}); cpu, cuda, cuda:1 and the like"
+        ) from error
+    return device
+
+
+@contextmanager
+def _computing(device: "torch.device") -> Iterator[None]:
+    """Without gradients; convolutions on a GPU in float32, not TF32, and by fixed algorithms."""
+    import torch
+
+    with torch.inference_mode():
+        if device.type == "cuda":
+            with torch.backends.cudnn.flags(allow_tf32=False, benchmark=False, deterministic=True):
+                yield
+        else:
+            yield
+
+
+@lru_cache(maxsize=64)
+def _model_folder(
+    model: str,
+    revision: str,
+    needs: tuple[tuple[str, ...], ...],
+    also: tuple[str, ...],
+    key: str,
+) -> Path:
+    """Looked up once: every plan asks for the weights' digest."""
+    return model_folder(model, revision, needs, also, key=key)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        about = file.stat()
+    except OSError:
+        return 0, 0
+    return about.st_size, about.st_mtime_ns
+
+
+@lru_cache(maxsize=16)
+def _digest(stamped: tuple[tuple[Path, int, int], ...]) -> str:
+    """Computed once while the files stay: every plan asks for it."""
+    return weights_digest(file for file, *_ in stamped)
+
+
+@lru_cache(maxsize=2)
+def _resident(engine: NetworkEngine, weights: str) -> Any:
+    """An engine's network on its device, loaded once per process while its files stay."""
+    device = device_of(engine.device)
+    with seeded(0):  # networks draw first weights that nobody uses
+        network = engine._load()
+    network.eval()
+    return network.requires_grad_(False).to(device)
+
+
+@lru_cache(maxsize=1024)
+def _heard_once(
+    engine: CloningEngine, weights: str, shown: tuple[Shown, ...]
+) -> tuple["torch.Tensor", ...]:
+    """What an engine hears in these clips, once per process: a speaker's in an emotion recur."""
+    import torch
+
+    network = _resident(engine, weights)
+    rate = engine._hearing_rate(network)
+    device = device_of(engine.device)
+    waves = [torch.from_numpy(one.read().resampled(rate).samples).to(device) for one in shown]
+    return engine._heard(network, waves, rate)
