@@ -211,18 +211,20 @@ class Generator(Component):
             clip.label, clip.speaker, clip.duration, clip.text, clip.language, clip.gender
         )
 
-    def planned(self, clip: Clip, params: Params) -> Plan:
+    def planned(self, clip: Clip, params: Params, weights: str | None = None) -> Plan:
         """The plan with its id: a digest of all that its samples depend on, and nothing else.
 
-        The id is the candidate's row key, its file name and the resume rule.
+        The id is the candidate's row key, its file name and the resume rule. weights: those of
+        this generator, from who plans many candidates and has looked once.
         """
+        weights = self.weights if weights is None else weights
         digests = [clip.digest, *(reference.digest for reference in clip.references)]
-        identity = digest(self.name, self.version, params, digests, self.weights)
+        identity = digest(self.name, self.version, params, digests, weights)
         return Plan(
             identity,
             self.name,
             self.version,
-            self.weights,
+            weights,
             clip.id,
             params,
             self.promise(clip, params),
@@ -256,10 +258,22 @@ def attempt(work: Callable[[Clip, Params], Audio], clip: Clip, params: Params) -
 _BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "generator": {
         "codec": "emoforge.codecs.generator:CodecResynthesis",
+        "coqui": "emoforge.synthesis.tts.coqui:Coqui",
+        "cosyvoice": "emoforge.synthesis.tts.worker:CosyVoice",
         "espeak": "emoforge.synthesis.tts.espeak:Espeak",
+        "f5tts": "emoforge.synthesis.tts.worker:F5TTS",
+        "freevc": "emoforge.synthesis.vc.freevc:FreeVC",
         "hts": "emoforge.synthesis.tts.hts:Hts",
+        "indextts2": "emoforge.synthesis.tts.worker:IndexTTS2",
+        "knnvc": "emoforge.synthesis.vc.knnvc:KnnVC",
+        "openvoice": "emoforge.synthesis.vc.openvoice:OpenVoice",
         "prosody": "emoforge.synthesis.prosody.generator:Prosody",
         "signal": "emoforge.augment.signal:Signal",
+        "styletts2": "emoforge.synthesis.tts.worker:StyleTTS2",
+        "worker": "emoforge.synthesis.tts.worker:Worker",
+        "world_vc": "emoforge.synthesis.vc.world:WorldConverter",
+        "xtts": "emoforge.synthesis.tts.xtts:Xtts",
+        "yourtts": "emoforge.synthesis.tts.yourtts:YourTts",
     },
     "selector": {
         "everything": "emoforge.selection.selectors.everything:Everything",
@@ -288,6 +302,14 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "level": "emoforge.selection.gates.signal:Level",
         "voiced": "emoforge.selection.gates.signal:Voiced",
         "duplicate": "emoforge.selection.gates.signal:Duplicate",
+        "speech": "emoforge.selection.gates.speech:Speech",
+        "pace": "emoforge.selection.gates.speech:Pace",
+        "repeats": "emoforge.selection.gates.repeats:Repeats",
+        "alignment": "emoforge.selection.gates.alignment:Alignment",
+        "voice": "emoforge.selection.gates.voice:Voice",
+        "wer": "emoforge.selection.gates.wer:WordErrorRate",
+        "dnsmos": "emoforge.selection.gates.quality:Dnsmos",
+        "nisqa": "emoforge.selection.gates.quality:Nisqa",
     },
     "codec": {
         "opus": "emoforge.codecs.libav:Opus",
@@ -336,6 +358,7 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "lhotse": "emoforge.augment.export.lhotse:Lhotse",
         "webdataset": "emoforge.augment.export.webdataset:WebDataset",
         "kaldi": "emoforge.augment.export.kaldi:Kaldi",
+        "asvspoof": "emoforge.augment.export.asvspoof:ASVspoof",
     },
 }
 KINDS = tuple(_BUILT_IN)

@@ -6,7 +6,7 @@ from typing import Literal
 Use = Literal["any", "research", "commercial"]
 """What a set is made for. `any` checks nothing."""
 
-_OPEN = re.compile(r"(cc0|cc-by|mit|apache|bsd|isc|public-domain|gpl|lgpl|odc|pddl)\b.*")
+_OPEN = re.compile(r"(cc0|cc-by|mit|apache|bsd|isc|public-domain|gpl|lgpl|mpl|odc|pddl)\b.*")
 _NONCOMMERCIAL = re.compile(r".*\b(nc|cpml|non-?commercial|research|academic)\b.*")
 
 

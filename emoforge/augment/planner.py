@@ -86,6 +86,7 @@ def plan_candidates(
     """
     seen: Mapping[str, str | None] = workspace.planned()
     signatures: dict[str, str] = {}
+    weights: dict[str, str] = {}
     voices = cast or Cast({})
     planned = Planned()
     batch: list[tuple[str, str, str, int, Plan | str]] = []
@@ -93,6 +94,7 @@ def plan_candidates(
         for slot in slots:
             name = slot.generator.name
             if name not in signatures:
+                weights[name] = slot.generator.weights
                 signatures[name] = digest(slot.generator.signature(), use)
             key = _key(slot, signatures[name], seed)
             if key in seen:
@@ -102,7 +104,7 @@ def plan_candidates(
                 else:
                     planned.candidates.setdefault(candidate, slot)
                 continue
-            plan = _plan(slot, seed, voices, use)
+            plan = _plan(slot, seed, voices, use, weights[name])
             batch.append((key, name, slot.clip.id, slot.attempt, plan))
             if isinstance(plan, Plan):
                 planned.new[name] += 1
@@ -119,7 +121,7 @@ def plan_candidates(
     return planned
 
 
-def _plan(slot: Slot, seed: int, cast: Cast, use: Use) -> Plan | str:
+def _plan(slot: Slot, seed: int, cast: Cast, use: Use, weights: str) -> Plan | str:
     generator, clip = slot.generator, slot.clip
     retry = (slot.attempt,) if slot.attempt else ()
     rng = rng_for(seed, clip.id, generator.name, slot.copy, *retry)
@@ -130,7 +132,7 @@ def _plan(slot: Slot, seed: int, cast: Cast, use: Use) -> Plan | str:
     except SkipClip as reason:
         return str(reason)
     terms = (clip.licence, *(one.licence for one in clip.references), generator.licence(params))
-    return forbidden(together(*terms), use) or generator.planned(clip, params)
+    return forbidden(together(*terms), use) or generator.planned(clip, params, weights)
 
 
 def _key(slot: Slot, signature: str, seed: int) -> str:
