@@ -31,7 +31,8 @@ from emoforge.synthesis.prosody import Controls, World, transfer
 from emoforge.synthesis.prosody.energy import FRAME, active_frames, frame_energy
 from emoforge.synthesis.prosody.generator import Prosody
 from emoforge.synthesis.prosody.world import F0_CEIL, F0_FLOOR
-from emoforge.synthesis.tts.espeak import NEUTRAL_DB, Espeak
+from emoforge.synthesis.tts.engine import NEUTRAL_DB
+from emoforge.synthesis.tts.espeak import Espeak
 from emoforge.synthesis.tts.libespeak import say
 
 RATE, CANDIDATES = 16000, 48

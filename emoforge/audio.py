@@ -215,6 +215,17 @@ def write_flac(path: str | Path, audio: Audio) -> None:
         partial.unlink(missing_ok=True)
 
 
+def write_audio(path: str | Path, audio: Audio) -> None:
+    """Write 16-bit FLAC, or the format that another name asks for (`.wav`); raises AudioError."""
+    if Path(path).suffix == ".flac":
+        write_flac(path, audio)
+        return
+    try:
+        soundfile.write(path, pcm16(audio.samples), audio.rate, subtype="PCM_16")
+    except (OSError, TypeError, ValueError, soundfile.LibsndfileError) as error:
+        raise AudioError(f"{path}: cannot be written ({error})") from error
+
+
 def level_db(samples: Samples) -> float:
     """RMS level in dB relative to full scale; `SILENCE_DB` for digital silence."""
     power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0

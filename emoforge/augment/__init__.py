@@ -1,5 +1,6 @@
 """The main job: corpora in, plans, runs, training sets and reports out."""
 
+from emoforge.augment.antispoofing import AntispoofConfig, Antispoofing, evaluate_antispoofing
 from emoforge.augment.assess import gate_candidates, judge_clips, select_candidates
 from emoforge.augment.auditing import (
     AuditPlan,
@@ -14,22 +15,26 @@ from emoforge.augment.auditing import (
 )
 from emoforge.augment.control_arms import ArmsConfig, Evaluation, evaluate_arms
 from emoforge.augment.corpora import CorpusConfig, read_corpus
+from emoforge.augment.corpus_builder import synthesize
 from emoforge.augment.dry_run import Cost, dry_run
 from emoforge.augment.emotion_loss import EmotionLoss, EmotionLossConfig, report_emotion_loss
 from emoforge.augment.export import Exported, Exporter
 from emoforge.augment.fairness import FairnessReport, audit_fairness
 from emoforge.augment.inspection import Inspection, inspect_workspace
 from emoforge.augment.inspection_tables import inspection_tables
-from emoforge.augment.job import AugmentConfig
+from emoforge.augment.job import AugmentConfig, RecipeConfig, SynthesisConfig
 from emoforge.augment.judge_card import JudgeCard, card_judge
 from emoforge.augment.leakage import audit_leakage
 from emoforge.augment.learning import JudgeTraining, ProfileMeasurement, measure_prosody, train
 from emoforge.augment.pipeline import Summary, augment, export_selection
 from emoforge.augment.replay import Replay, replay_candidate
 from emoforge.augment.report import write_report
+from emoforge.augment.say import EngineVoices, Said, TtsSettings, list_voices, speak_text
 from emoforge.augment.scoring import JudgeScoring, ScoredFile, score
 
 __all__ = [
+    "AntispoofConfig",
+    "Antispoofing",
     "ArmsConfig",
     "AuditPlan",
     "AugmentConfig",
@@ -38,6 +43,7 @@ __all__ = [
     "Drawn",
     "EmotionLoss",
     "EmotionLossConfig",
+    "EngineVoices",
     "Evaluation",
     "Exported",
     "Exporter",
@@ -48,9 +54,13 @@ __all__ = [
     "JudgeScoring",
     "JudgeTraining",
     "ProfileMeasurement",
+    "RecipeConfig",
     "Replay",
+    "Said",
     "ScoredFile",
     "Summary",
+    "SynthesisConfig",
+    "TtsSettings",
     "VotesRead",
     "audit_fairness",
     "audit_leakage",
@@ -58,6 +68,7 @@ __all__ = [
     "card_judge",
     "draw_audit",
     "dry_run",
+    "evaluate_antispoofing",
     "evaluate_arms",
     "export_selection",
     "export_votes",
@@ -67,6 +78,7 @@ __all__ = [
     "inspect_workspace",
     "inspection_tables",
     "judge_clips",
+    "list_voices",
     "measure_prosody",
     "plan_audit",
     "read_corpus",
@@ -74,6 +86,8 @@ __all__ = [
     "report_emotion_loss",
     "score",
     "select_candidates",
+    "speak_text",
+    "synthesize",
     "train",
     "write_report",
 ]

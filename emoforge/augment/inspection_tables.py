@@ -15,9 +15,11 @@ def inspection_tables(inspection: Inspection) -> list["RenderableType"]:
     """What `emoforge inspect` prints, as rich renderables."""
     from rich.text import Text
 
-    if not inspection.recordings:
+    if not inspection.recordings and not inspection.total.planned:
         return [Text(f"{inspection.workspace}: an empty workspace, nothing is catalogued yet")]
-    tables = [_recordings_table(inspection), _outcomes_table(inspection), _funnel_table(inspection)]
+    tables = [_outcomes_table(inspection), _funnel_table(inspection)]
+    if inspection.recordings:
+        tables.insert(0, _recordings_table(inspection))
     if inspection.reasons:
         tables.append(_reasons_table(inspection))
     if inspection.last_run and inspection.last_run.problems:

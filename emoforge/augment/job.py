@@ -65,6 +65,44 @@ class AugmentConfig(JobConfig):
 
 
 @dataclass(frozen=True)
+class RecipeConfig:
+    """Who says what in which emotion, by which generators.
+
+    each: candidates for each voice, emotion and generator; a voice is a speaker of the corpus for
+        generators that clone or convert, and the generator's own otherwise. Generators with voices
+        of their own make as many in all as the corpus has speakers for, so that the set is
+        balanced over generators; without a corpus, `each` a voice.
+    emotions: of the scheme; all where empty.
+    texts: what is said: `neutral` or `congruent` of the sentences that emoforge ships, `corpus`
+        for those of the corpus, or a file (.txt, .csv, .tsv, .jsonl).
+    languages: generator → language of its texts, where it is not the speaker's own.
+    speakers: those of the corpus that take part; all where empty.
+    unseen: generators whose speech only the test split has, as attacks that nobody trained on.
+        The others are then in the other splits only: no attack is in both.
+    consent: leave out speakers whose consent to be cloned the corpus does not state.
+    rate: sampling rate of speech that has no recording to follow, Hz.
+    """
+
+    name: str
+    each: int
+    emotions: list[str] = field(default_factory=list)
+    texts: str = "neutral"
+    languages: dict[str, str] = field(default_factory=dict)
+    speakers: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+    consent: bool = False
+    rate: int = 16000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisConfig(JobConfig):
+    """What `configs/synthesize.yaml` and its groups say; see the comments there."""
+
+    recipe: RecipeConfig
+    corpus: CorpusConfig | None = None
+
+
+@dataclass(frozen=True)
 class Parts:
     """The components that a configuration names, made and checked before any work begins."""
 

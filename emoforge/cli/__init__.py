@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from emoforge.cli.antispoof import antispoof
 from emoforge.cli.audit import audit
 from emoforge.cli.codecs import codecs
 from emoforge.cli.common import (
@@ -22,9 +23,11 @@ from emoforge.cli.common import (
     print_json,
     table,
 )
+from emoforge.cli.disclosure import disclosure
 from emoforge.cli.judge import judge
 from emoforge.cli.prosody import prosody
 from emoforge.cli.select import select
+from emoforge.cli.tts import tts
 from emoforge.errors import EmoforgeError
 
 app = typer.Typer(
@@ -34,11 +37,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(antispoof, name="antispoof")
 app.add_typer(audit, name="audit")
 app.add_typer(codecs, name="codecs")
+app.add_typer(disclosure, name="disclosure")
 app.add_typer(judge, name="judge")
 app.add_typer(prosody, name="prosody")
 app.add_typer(select, name="select")
+app.add_typer(tts, name="tts")
 
 
 def main() -> None:
@@ -87,6 +93,33 @@ def augment(
         summary.print()
 
 
+@app.command()
+def synthesize(
+    overrides: Overrides = None,
+    as_json: Json = False,
+    retry_failed: Annotated[bool, typer.Option(help="Make again what failed before.")] = False,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Build a corpus: voices × emotions × texts × generators, every clip checked.
+
+    Example: emoforge synthesize recipe=emospoof corpus=ravdess corpus.root=DIR workspace=W
+    generators=[espeak,world_vc] recipe.each=20
+
+    The same command continues a run that was stopped.
+    """
+    from emoforge.augment import Summary, SynthesisConfig
+    from emoforge.augment import synthesize as build_corpus
+    from emoforge.config import compose
+
+    config = compose("synthesize", overrides or [], SynthesisConfig, config_dir)
+    with interruptible():
+        summary: Summary = build_corpus(config, retry_failed=retry_failed)
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        summary.print()
+
+
 def _print_costs(costs: list[dict[str, Any]]) -> None:
     rows = [
         [
@@ -126,17 +159,29 @@ def inspect(workspace: Folder, as_json: Json = False, audio_root: AudioRoot = No
 def export(
     workspace: Folder,
     out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(help="Options of the format, such as rate=8000.", metavar="[KEY=…]"),
+    ] = None,
     format: Annotated[str, typer.Option(help="One of `emoforge list exporter`.")] = "audiofolder",  # noqa: A002
+    disclose: Annotated[
+        str,
+        typer.Option(
+            "--disclosure", help="How synthetic clips say so: none, tag, watermark or both."
+        ),
+    ] = "none",
     as_json: Json = False,
     audio_root: AudioRoot = None,
 ) -> None:
     """Write the recordings and the kept candidates as a training set."""
     from emoforge.augment import Exporter, export_selection
     from emoforge.component import create
+    from emoforge.config import read_settings
     from emoforge.progress import Progress
     from emoforge.workspace import Workspace
 
-    made = cast(Exporter, create("exporter", format))
+    options = {"disclosure": disclose, **read_settings(settings or [])}
+    made = cast(Exporter, create("exporter", format, options))
     with interruptible(), Workspace.open(workspace, audio_root) as opened:
         exported = export_selection(opened, made, out, Progress())
     if as_json:

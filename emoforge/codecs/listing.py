@@ -4,11 +4,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import soundfile
-
-from emoforge.audio import Audio, probe, read, write_flac
+from emoforge.audio import probe, read, write_audio
 from emoforge.codecs.specs import ANY_POINT, Settings, choose_codecs, codec_names, named_codec
-from emoforge.errors import AudioError, ConfigError, EmoforgeError
+from emoforge.errors import ConfigError, EmoforgeError
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def roundtrip_file(file: Path, spec: str, out: Path, settings: Settings) -> dict
     codec.setup()
     channels = probe(file).channels
     coded = codec.roundtrip(read(file))
-    _write(out, coded.audio)
+    write_audio(out, coded.audio)
     measured = coded.measured()
     return {
         "out": str(out),
@@ -81,13 +79,3 @@ def roundtrip_file(file: Path, spec: str, out: Path, settings: Settings) -> dict
         "delay_ms": round(measured["delay_ms"], 3),
         "seconds": round(coded.audio.duration, 3),
     }
-
-
-def _write(out: Path, audio: Audio) -> None:
-    if out.suffix == ".flac":
-        write_flac(out, audio)
-        return
-    try:
-        soundfile.write(out, audio.samples, audio.rate, subtype="PCM_16")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise AudioError(f"{out}: cannot be written ({error})") from error

@@ -24,6 +24,7 @@ from emoforge.selection.selectors import (
     Threshold,
     TopK,
 )
+from emoforge.selection.speakers import several_voices
 
 __all__ = [
     "HOP",
@@ -52,4 +53,5 @@ __all__ = [
     "load_pool",
     "measure_all",
     "periodicity",
+    "several_voices",
 ]

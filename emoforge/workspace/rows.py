@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         "parent": plan.parent,
         "others": canonical_json(list(plan.references)),
         "params": canonical_json(plan.params),
-        "label": canonical_json(plan.promise.label.to_dict()),
+        "label": _label_json(plan.promise.label),
         "emotion": plan.promise.label.hard,
         "speaker": plan.promise.speaker,
         "duration": plan.promise.duration,
@@ -118,6 +119,11 @@ def to_plan(row: Any) -> Plan:
         promise,
         tuple(json.loads(row.others)),
     )
+
+
+@lru_cache(maxsize=1024)  # thousands of plans have the same few labels
+def _label_json(label: Label) -> str:
+    return canonical_json(label.to_dict())
 
 
 def line_row(line: Clip) -> dict[str, Any]:

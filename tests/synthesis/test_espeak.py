@@ -11,8 +11,9 @@ from emoforge.component import create, rng_for
 from emoforge.errors import ConfigError, SkipClip
 from emoforge.label import BASIC4, Label
 from emoforge.synthesis.prosody import measure
-from emoforge.synthesis.tts.espeak import Espeak, spoken_seconds
-from emoforge.synthesis.tts.libespeak import say, voice_for
+from emoforge.synthesis.tts import openjtalk, spoken_seconds
+from emoforge.synthesis.tts.espeak import Espeak
+from emoforge.synthesis.tts.libespeak import say, voice_for, voices
 
 CLIP = Clip(
     id="c/1",
@@ -61,9 +62,8 @@ def test_rate_is_the_clips(rate: int) -> None:
         ({"text": "… 😀 !"}, "neither letters nor digits"),
         ({"text": "a" * 1001}, "1001 characters"),
         ({"language": None}, "has no language"),
-        ({"language": "xx"}, "no voice for language 'xx'"),
-        ({"language": "ja", "text": "漢字です"}, "kana"),
-        ({"label": Label.of("other")}, "no 'other'"),
+        ({"language": "xx"}, "espeak does not speak 'xx'"),
+        ({"label": Label.of("other")}, "no 'other': known: angry"),
     ],
 )
 def test_clips_that_it_cannot_serve(change: dict[str, object], reason: str) -> None:
@@ -72,14 +72,66 @@ def test_clips_that_it_cannot_serve(change: dict[str, object], reason: str) -> N
 
 
 def test_voice_matches_the_gender() -> None:
-    for gender, letter in (("female", "f"), ("male", "m")):
+    for gender, other in (("female", "male"), ("male", "female")):
         clip = replace(CLIP, gender=gender)
-        voices = {Espeak().plan(clip, rng_for(i))["voice"] for i in range(40)}
-        assert len(voices) >= 5
-        assert all(voice.startswith(f"de+{letter}") for voice in voices)
+        drawn = {Espeak().plan(clip, rng_for(i))["voice"] for i in range(60)}
+        assert len(drawn) >= 12
+        own = {voice.name for voice in Espeak().voices("de") if voice.gender == gender}
+        assert drawn <= own
+        assert not own & {v.name for v in Espeak().voices("de") if v.gender == other}
     unknown = replace(CLIP, gender=None)
-    voices = {Espeak().plan(unknown, rng_for(i))["voice"][3] for i in range(40)}
-    assert voices == {"f", "m"}
+    drawn = {Espeak().plan(unknown, rng_for(i))["voice"] for i in range(60)}
+    assert {v.gender for v in Espeak().voices("de") if v.name in drawn} == {"female", "male"}
+
+
+def test_every_variant_is_a_voice_of_its_own() -> None:
+    names = [voice.name for voice in Espeak().voices("en-US")]
+    assert len(names) == 34
+    sounds = {say("Kids are talking.", name).samples.tobytes() for name in names}
+    assert len(sounds) == len(names)
+
+
+def test_a_line_names_its_voice() -> None:
+    line = replace(CLIP, path="", speaker="de+m3")
+    assert {Espeak().plan(line, rng_for(i))["voice"] for i in range(5)} == {"de+m3"}
+    with pytest.raises(SkipClip, match="no voice 'de\\+m33': did you mean 'de\\+m3'"):
+        Espeak().plan(replace(line, speaker="de+m33"), rng_for(1))
+
+
+def test_languages_are_all_that_it_brings() -> None:
+    engine = Espeak()
+    assert set(engine.languages) == set(voices())
+    assert len(engine.languages) > 140
+    assert all(engine.supports(tag) and engine.voices(tag) for tag in engine.languages)
+
+
+def test_kanji_are_read_by_open_jtalk() -> None:
+    engine = Espeak()
+    clip = replace(CLIP, language="ja", text="今日は三時に会います。")
+    params = engine.plan(clip, rng_for(1))
+    assert params["open_jtalk"] == openjtalk.version()
+    kana = {**params, "text": "キョーワサンジニアイマス。"}
+    del kana["open_jtalk"]
+    np.testing.assert_array_equal(
+        engine.apply(clip, params).samples, engine.apply(clip, kana).samples
+    )
+    assert "open_jtalk" not in engine.plan(CLIP, rng_for(1))
+
+
+def test_kanji_are_left_alone_without_open_jtalk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openjtalk, "version", lambda: None)
+    clip = replace(CLIP, language="ja", text="今日は")
+    with pytest.raises(SkipClip, match="kana only"):
+        Espeak().plan(clip, rng_for(1))
+    assert "open_jtalk" not in Espeak().plan(replace(clip, text="きょうは"), rng_for(1))
+
+
+def test_texts_that_cannot_be_read_fail_alone() -> None:
+    engine = Espeak()
+    clips = [replace(CLIP, language="ja", text=text) for text in ("안녕", "はい")]
+    outcomes = engine.apply_batch(clips, [engine.plan(clip, rng_for(1)) for clip in clips])
+    assert [outcome.status for outcome in outcomes] == ["failed", "ok"]
+    assert outcomes[0].detail == "Open JTalk cannot read '안녕'"
 
 
 def test_promise() -> None:
@@ -127,10 +179,15 @@ def test_emotions_differ_as_the_profile_says() -> None:
     def shaped(emotion: str) -> np.ndarray:
         rows = []
         for language, text in texts.items():
-            clip = replace(
-                CLIP, label=Label.of(emotion, BASIC4), text=text, language=language, gender="male"
+            line = replace(
+                CLIP,
+                path="",
+                label=Label.of(emotion, BASIC4),
+                text=text,
+                language=language,
+                speaker=f"{language}+m3",
             )
-            found = measure(generator.apply(clip, generator.plan(clip, rng_for(language))))
+            found = measure(generator.apply(line, generator.plan(line, rng_for(language))))
             rows.append([found.f0_level, found.energy, np.log(found.rate)])
         return np.mean(rows, axis=0)
 

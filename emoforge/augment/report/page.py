@@ -117,7 +117,7 @@ def render(workspace: Workspace, now: datetime) -> str:
         card=qualification(judge_card, basis.scheme, corpora) if judge_card else None,
         judge_page=JUDGE_PAGE,
         selection_yaml=_yaml(selection) if selection else "",
-        citation=config.get("corpus", {}).get("citation", ""),
+        citation=(config.get("corpus") or {}).get("citation", ""),
         yaml=_yaml(config),
         versions=run["versions"] if run else {},
         command=command(config),

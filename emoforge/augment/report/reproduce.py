@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from emoforge.augment.job import AugmentConfig
+from emoforge.augment.job import AugmentConfig, JobConfig, SynthesisConfig
 from emoforge.config import compose, plain
 from emoforge.errors import ConfigError
 
@@ -20,39 +20,41 @@ _OPEN = ("generators", "gates", "judge", "selector")
 
 
 def command(config: Mapping[str, Any]) -> str | None:
-    """`emoforge augment …` for the shell, or None where no overrides give this configuration.
+    """`emoforge augment …` (or `synthesize`) for the shell, None where no overrides give `config`.
 
     The command is proven: it is composed again, and must give `config`.
     """
     if not {"corpus", "generators", "workspace"} <= set(config):
         return None
-    corpus = config["corpus"]
-    overrides = [f"corpus={corpus.get('name')}"]
+    name: str = "synthesize" if "recipe" in config else "augment"
+    schema: type[JobConfig] = SynthesisConfig if "recipe" in config else AugmentConfig
+    corpus = config["corpus"] or {}
+    overrides = [f"corpus={corpus['name']}"] if corpus else []
     # What a choice leaves open (`???`) is set before anything can be composed.
     overrides += [f"corpus.{key}={_value(corpus[key])}" for key in _OPENED if corpus.get(key)]
     overrides += [f"workspace={_value(config['workspace'])}"]
     overrides += [f"generators=[{','.join(config['generators'])}]"]
     try:
-        base = plain(compose("augment", overrides, AugmentConfig))
+        base = plain(compose(name, overrides, schema))
         other = [
             f"{group}={config[group].get('name')}"
-            for group in ("judge", "selector", "runner")
-            if base[group].get("name") != config[group].get("name")
+            for group in ("recipe", "judge", "selector", "runner")
+            if group in base and base[group].get("name") != config[group].get("name")
         ]
         if other:
             overrides += other
-            base = plain(compose("augment", overrides, AugmentConfig))
+            base = plain(compose(name, overrides, schema))
         same = dict(_leaves(base))
         overrides += [
             f"{_prefix(key)}{key}={_value(value)}"
             for key, value in _leaves(config)
             if key not in same or same[key] != value
         ]
-        if plain(compose("augment", overrides, AugmentConfig)) != config:
+        if plain(compose(name, overrides, schema)) != config:
             return None
     except ConfigError:
         return None
-    return shlex.join(["emoforge", "augment", *overrides])
+    return shlex.join(["emoforge", name, *overrides])
 
 
 def replay_command(workspace: str, audio_root: str | None, candidate: str) -> str:

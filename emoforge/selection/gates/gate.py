@@ -6,8 +6,8 @@ verdict is taken from the stored values, so that limits can change without gener
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, cast
 
 from emoforge.audio import Audio
 from emoforge.component import Component, Promise
@@ -37,6 +37,10 @@ class Gate(Component):
     unit: ClassVar[str]
     """Unit of the measured value, as written in reports; "" for counts and ratios."""
     always: ClassVar[bool] = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to workers: its options; they load what it needs for themselves."""
+        return {one.name: getattr(self, one.name) for one in fields(cast(Any, self))}
 
     @property
     def key(self) -> str:

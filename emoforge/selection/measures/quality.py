@@ -48,7 +48,8 @@ class Quality(Measure):
             problem = f"has no {missing[0]}" if self.model else "is not given"
             raise RequirementError(
                 f"the folder with the weights of '{self.name}' {problem}: "
-                f"set measures.{self.name}.model=DIR to one with {', '.join(self.files)} "
+                f"set measures.{self.name}.model=DIR (gates.{self.name}.model=DIR for the gate) "
+                f"to one with {', '.join(self.files)} "
                 f"from {self.source}"
             )
         return paths

@@ -1,7 +1,7 @@
 """Changing the prosody of a clip by stated amounts."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -48,11 +48,11 @@ class Controls:
     @classmethod
     def within_limits(cls, values: Mapping[str, float]) -> "Controls":
         """Controls of these values, each brought into its range of `LIMITS`."""
-        return cls(**{k: float(np.clip(v, *LIMITS[k])) for k, v in values.items()})
+        return cls(**{k: min(max(v, LIMITS[k][0]), LIMITS[k][1]) for k, v in values.items()})
 
     def to_dict(self) -> dict[str, float]:
         """Plain JSON form."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in CONTROLS}
 
 
 # Beyond these WORLD's speech stops to sound like a person.

@@ -1,11 +1,12 @@
 """Emotion profiles: how each emotion differs from the same speaker's neutral, as measured."""
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, astuple, dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,7 +56,7 @@ class Statistic:
     speakers: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EmotionProfile:
     """Statistics of one emotion, and how many clips, speakers and corpora they come from."""
 
@@ -63,6 +64,15 @@ class EmotionProfile:
     speakers: int
     corpora: int
     statistics: Mapping[str, Statistic]
+
+    @cached_property
+    def linear(self) -> Mapping[str, tuple[float, float]]:
+        """Mean and spread of each control; logarithms of the `FACTORS`."""
+        found = self.statistics
+        return {
+            name: (_linear(name, found[name].mean), _linear(name, found[name].spread))
+            for name in CONTROLS
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +103,11 @@ class Profile:
         Raises ConfigError for an emotion that the profile does not have.
         """
         here, there = self._emotion(source), self._emotion(target)
-        return {
-            name: _linear(name, there.statistics[name].mean)
-            - _linear(name, here.statistics[name].mean)
-            for name in CONTROLS
-        }
+        return {name: there.linear[name][0] - here.linear[name][0] for name in CONTROLS}
 
     def spread(self, emotion: str) -> dict[str, float]:
         """One standard deviation of each control within a speaker (logarithms, as in `shift`)."""
-        found = self._emotion(emotion)
-        return {name: _linear(name, found.statistics[name].spread) for name in CONTROLS}
+        return {name: spread for name, (_, spread) in self._emotion(emotion).linear.items()}
 
     def draw(
         self,
@@ -120,12 +125,12 @@ class Profile:
         shift, spread = self.shift(source, target), self.spread(target)
         linear = {
             name: strength * shift[name]
-            + variation * spread[name] * float(np.clip(rng.standard_normal(), -2, 2))
+            + variation * spread[name] * min(max(rng.standard_normal(), -2.0), 2.0)
             for name in CONTROLS
         }
         return Controls.within_limits(
             {
-                name: round(float(np.exp(value)) if name in FACTORS else value, 4)
+                name: round(math.exp(value) if name in FACTORS else value, 4)
                 for name, value in linear.items()
             }
         )
@@ -323,7 +328,7 @@ def _sources(clips: Sequence[Clip]) -> tuple[Source, ...]:
 
 
 def _linear(name: str, value: float) -> float:
-    return float(np.log(value)) if name in FACTORS else value
+    return math.log(value) if name in FACTORS else value
 
 
 def _emotion_from(plain: Mapping[str, Any]) -> EmotionProfile:

@@ -6,6 +6,7 @@ in a few small methods:
     voices(language)          its own voices for a language; none for an engine that clones
     clones                    whether it speaks with the voice of reference clips
     supports(language)        whether it speaks a language; quick, loads nothing heavy
+    languages                 the tags of those, where there are more than ISO 639-1 has
     speak(utterances)         the work, as one batch: samples or the error for each utterance
 
 and this module does what is alike: which text, voice, emotion and strength (`plan`), what is
@@ -35,13 +36,22 @@ from emoforge.synthesis.prosody import (
 )
 from emoforge.synthesis.tts.text import speakable, spoken_seconds
 
-NEUTRAL_DB = -32.0
+NEUTRAL_DB = -35.0
 """Level of neutral speech before it is shaped, dB re full scale: leaves room for anger, some
 16 dB above it."""
 REFERENCES = 3
 """At most so many reference clips are given to an engine that clones."""
 SHORTEST_REFERENCE = 1.0
 """Shorter clips show too little of a voice, seconds."""
+
+_ISO_639_1 = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy "
+    "da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu "
+    "hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb "
+    "lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om "
+    "or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw "
+    "ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class Utterance:
 
     text: plain, without mark-up; language: BCP 47 tag. voice: one of the engine's own, "" where
     `references` give it. emotion: canonical name. strength: 1 is as the emotion usually is, 0
-    neutral; engines that cannot grade it say so (`graded`). seed: of a torch or numpy generator;
+    neutral; engines that cannot grade it refuse others than 1. seed: of a torch or numpy generator;
     an utterance with the same fields gives the same samples, whatever else is in its batch.
     params: all that was planned, for what an engine drew itself (`draw`).
     """
@@ -111,6 +121,11 @@ class Engine(Generator):
     @abstractmethod
     def supports(self, language: str) -> bool:
         """Whether it can speak a language (BCP 47 tag); quick, and the same every time."""
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Languages that it speaks, by default those of ISO 639-1; for people to choose from."""
+        return [tag for tag in _ISO_639_1.split() if self.supports(tag)]
 
     @abstractmethod
     def voices(self, language: str) -> Sequence[Voice]:
@@ -187,10 +202,13 @@ class Engine(Generator):
         scheme = clip.label.scheme
         shaped = {} if voice.emotions else load_profile(self.profile).emotions
         known = [e for e in scheme.classes if e in voice.emotions or e in shaped]
-        if self.emotion == "random":
+        if self.emotion == "random" and known:
             return str(rng.choice(known))
         if clip.emotion not in known:
-            raise SkipClip(f"voice '{voice.name}' of {self.name} has no '{clip.emotion}'")
+            raise SkipClip(
+                f"voice '{voice.name}' of {self.name} has no '{clip.emotion}': "
+                f"{nearest(clip.emotion, known)}"
+            )
         return clip.emotion
 
     def promise(self, clip: Clip, params: Params) -> Promise:
@@ -233,11 +251,22 @@ class Engine(Generator):
             )
             for clip, one in zip(clips, params, strict=True)
         ]
-        spoken = self.speak(utterances)
+        spoken = self._spoken(utterances)
         return [
             self._outcome(clip, one, said)
             for clip, one, said in zip(clips, params, spoken, strict=True)
         ]
+
+    def _spoken(self, utterances: Sequence[Utterance]) -> Sequence[Audio | EmoforgeError]:
+        """What `speak` says; where a batch raises, each alone, so that a bad one fails alone."""
+        try:
+            return self.speak(utterances)
+        except Exception as error:
+            if len(utterances) > 1:
+                return [said for one in utterances for said in self._spoken([one])]
+            if isinstance(error, EmoforgeError):
+                return [error]
+            return [EmoforgeError(f"{type(error).__name__}: {error}")]
 
     def _outcome(self, clip: Clip, params: Params, said: Audio | EmoforgeError) -> Outcome:
         if isinstance(said, EmoforgeError):
@@ -250,12 +279,13 @@ class Engine(Generator):
     def _shaped(self, said: Audio, params: Params, rate: int) -> Audio:
         """With the prosody that was planned, at the clip's rate."""
         if "controls" not in params:
-            return within_full_scale(said).resampled(rate)
+            return within_full_scale(said.resampled(rate))
         # WORLD's cost grows with the rate, and there is nothing above the engine's own.
         said = said.resampled(min(said.rate, rate))
         gain = 10 ** ((NEUTRAL_DB - level_db(said.samples)) / 20)
         neutral = Audio(said.samples * np.float32(gain), said.rate)
-        return transfer(neutral, Controls(**params["controls"])).resampled(rate)
+        shaped = transfer(neutral, Controls(**params["controls"]))
+        return within_full_scale(shaped.resampled(rate))
 
 
 def check_references(clip: Clip) -> None:

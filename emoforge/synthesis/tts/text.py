@@ -2,45 +2,74 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from emoforge.errors import SkipClip
 
 LONGEST_TEXT = 1000
 """Longer texts are left alone, characters: about a minute of speech."""
 
-_MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>")
+_MARKUP = re.compile(
+    r"<[/?!]?[a-zA-Z-][^<>]*>"  # SSML and HTML: tags, comments, declarations
+    r"|&(?:[a-zA-Z]+|#\d+|#[xX][\da-fA-F]+);"  # their entities
+)
 
 
+@lru_cache(maxsize=4096)  # a corpus that is built says few texts, each many times
 def speakable(text: str | None, language: str) -> str:
-    """A text as all engines can read it: one line, without emoji and control characters.
+    """A text as all engines can read it: one line, NFC, without emoji and control characters.
 
+    Digits, currencies and signs such as % stay: engines read them in their language.
     Raises SkipClip for one that is empty, has mark-up, has nothing to say, or is too long.
     """
     given = " ".join((text or "").split())
     if not given:
         raise SkipClip("has no text")
-    if found := _MARKUP.search(given):
+    if len(given) > LONGEST_TEXT:
+        raise SkipClip(f"its text of {len(given)} characters is longer than {LONGEST_TEXT}")
+    kept = "".join(c if _readable(c) else " " * _parts_words(c) for c in given)
+    joined = "".join(c for i, c in enumerate(kept) if c not in _JOINERS or _joins(kept, i))
+    plain = unicodedata.normalize("NFC", " ".join(joined.split()))
+    if found := _MARKUP.search(plain):
         raise SkipClip(f"its text has mark-up ({found[0][:40]}), which engines would read out")
-    plain = "".join(c for c in given if unicodedata.category(c) not in _UNREADABLE)
-    plain = " ".join(plain.split())
     if not any(c.isalnum() for c in plain):
         raise SkipClip(f"its text '{given[:40]}' has neither letters nor digits")
-    if len(plain) > LONGEST_TEXT:
-        raise SkipClip(f"its text of {len(plain)} characters is longer than {LONGEST_TEXT}")
     return plain
 
 
-# Other symbols (emoji among them), unassigned, private, surrogate, format and control characters.
-_UNREADABLE = frozenset(("So", "Sk", "Cn", "Co", "Cs", "Cf", "Cc"))
+# Persian and the scripts of India join, or part, letters within a word by these.
+_JOINERS = "\u200c\u200d"
+# Unassigned, private, surrogate, format and control characters, and frames around others (20E3).
+_UNREADABLE = frozenset(("Cn", "Co", "Cs", "Cf", "Cc", "Sk", "Me"))
+
+
+def _readable(c: str) -> bool:
+    kind = unicodedata.category(c)
+    if kind == "So":  # °, №, ™ and ㎞ are read; arrows, boxes and emoji are not
+        return c < "\u2190" or "\u3200" <= c <= "\u33ff"
+    # FE00 to FE0F say whether a character is shown as an emoji.
+    return c in _JOINERS or (kind not in _UNREADABLE and not "\ufe00" <= c <= "\ufe0f")
+
+
+def _parts_words(c: str) -> bool:
+    return unicodedata.category(c) in ("So", "Cc")
+
+
+def _joins(text: str, at: int) -> bool:
+    """Whether a joiner stands within a word, between letters and marks."""
+    around = text[at - 1 : at] + text[at + 1 : at + 2]
+    return len(around) == 2 and all(unicodedata.category(c)[0] in "LM" for c in around)
+
 
 # Seconds a character takes espeak-ng at its normal speed, by language where it was measured
 # (corpus and everyday sentences) and by writing system elsewhere.
-_LETTER = {"de": 0.06, "en": 0.063, "es": 0.063, "fr": 0.045, "ja": 0.12, "pl": 0.074}
+_LETTER = {"de": 0.06, "en": 0.063, "es": 0.063, "fr": 0.045, "pl": 0.074}
 _SCRIPT = {"CJK": 0.22, "HIRAGANA": 0.12, "KATAKANA": 0.12, "HANGUL": 0.16, "DEVANAGARI": 0.12}
 _ANY_LETTER = 0.068
 _START, _DIGIT, _SYMBOL, _CLAUSE = 0.12, 0.35, 0.6, 0.2
 
 
+@lru_cache(maxsize=4096)
 def spoken_seconds(text: str, language: str) -> float:
     """Estimate of how long a text takes to say at espeak-ng's normal speed."""
     letter = _LETTER.get(language.lower().partition("-")[0])

@@ -12,7 +12,7 @@ from emoforge.audio import Audio, read
 from emoforge.component import rng_for
 from emoforge.errors import ConfigError, RequirementError
 from emoforge.selection.measures.ecapa import EcapaSimilarity
-from emoforge.selection.measures.ecapa_network import Ecapa
+from emoforge.selection.speakers.ecapa_network import Network
 
 EMBEDDING = [0.36013, -0.40226, 0.11865, 0.0234, -0.19494, -0.13254]
 COSINE = 0.99805
@@ -26,7 +26,7 @@ def weights() -> dict[str, torch.Tensor]:
     }  # fmt: skip
     return {
         key: torch.from_numpy(drawn(key, value.shape)) if value.ndim else value
-        for key, value in Ecapa(**shape).state_dict().items()
+        for key, value in Network(**shape).state_dict().items()
     }
 
 

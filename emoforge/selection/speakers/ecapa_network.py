@@ -109,7 +109,7 @@ def _moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance.clamp(1e-12).sqrt()
 
 
-class Ecapa(nn.Module):
+class Network(nn.Module):
     """Mel bands in dB [batch, 80, frames] to embeddings [batch, width]."""
 
     def __init__(

@@ -1,0 +1,234 @@
+"""What voice converters that are neural networks share: their files, one copy a process, seeds.
+
+A converter of this kind is a `NetworkConverter` that says in a few small methods what its network
+is:
+
+    _files()                        the files that it needs; raises RequirementError
+    _load()                         the network, on the CPU (it is moved, frozen and kept here)
+    _voice(network, waves)          what it learns of a target from waves at `input_rate`
+    _speak(network, wave, voice)    wave at `input_rate` → Audio
+
+All run on the device, in float32 and without gradients; clips go through one by one, for these
+networks hear padding and would give another result in other company.
+"""
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from emoforge.audio import Audio
+from emoforge.clip import Clip
+from emoforge.component import INCIDENTAL, Params, Requirement
+from emoforge.errors import ConfigError, RequirementError
+from emoforge.hub import model_folder, read_json, weights_digest
+from emoforge.synthesis.vc.converter import Converter, Shown
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class NetworkConverter(Converter):
+    """A voice converter that is a neural network.
+
+    model: folder with its official files, or a hub's `owner/name`. revision: commit of a hub's
+    model. device: `cpu`, `cuda`, `cuda:1`.
+    """
+
+    model: str = field(default="", metadata=INCIDENTAL)
+    revision: str = field(default="", metadata=INCIDENTAL)
+    device: str = field(default="cpu", metadata=INCIDENTAL)
+
+    requires: ClassVar[tuple[Requirement, ...]] = (Requirement("TTS", "tts"),)
+    needs: ClassVar[Sequence[Sequence[str]]]
+    """Groups of files in the folder, as for `model_folder`."""
+    source: ClassVar[str]
+    """Where the weights come from, and their licence."""
+
+    @abstractmethod
+    def _files(self) -> Sequence[Path]:
+        """The files that its results depend on; raises ConfigError or RequirementError."""
+
+    @abstractmethod
+    def _load(self) -> Any:
+        """The network (a torch module) with its weights, on the CPU; raises RequirementError."""
+
+    @abstractmethod
+    def _voice(self, network: Any, waves: Sequence["torch.Tensor"]) -> "torch.Tensor":
+        """What is learned of a target from float32 waves, [samples] each."""
+
+    @abstractmethod
+    def _speak(self, network: Any, wave: "torch.Tensor", voice: "torch.Tensor") -> Audio:
+        """Convert a float32 wave [samples]."""
+
+    @abstractmethod
+    def _input_rate(self, network: Any) -> int:
+        """Sampling rate of what the network hears, Hz."""
+
+    @property
+    def in_process(self) -> bool:
+        """On a GPU: worker processes would each load the network there."""
+        return self.device != "cpu"
+
+    @property
+    def weights(self) -> str:
+        """Digest of the model's files."""
+        return weights_digest(self._files())
+
+    def check_requirements(self) -> None:
+        """Raise RequirementError for packages or weights that are missing."""
+        super().check_requirements()
+        self._files()
+
+    def setup(self) -> None:
+        """Load the network onto the device; raises ConfigError or RequirementError."""
+        _resident(self._bare(), self.weights)
+
+    def convert(self, source: Audio, references: Sequence[Clip], params: Params) -> Audio:
+        bare, weights = self._bare(), self.weights
+        network = _resident(bare, weights)
+        voice = _voice_of(bare, weights, tuple(Shown.of(one) for one in references))
+        wave = _wave(source, self._input_rate(network), self.device)
+        with _computing(wave.device), _noise(params["seed"]):
+            return self._speak(network, wave, voice)
+
+    def _bare(self) -> "NetworkConverter":
+        """Without what the network does not depend on: converters of other targets share it."""
+        return replace(self, targets=(), gender="any", shown=1)
+
+    def _folder(self) -> Path:
+        """The folder with the model's files; raises ConfigError or RequirementError."""
+        if not self.model:
+            raise RequirementError(
+                f"'{self.name}' has no weights: add generators.{self.name}.model=… with the "
+                f"folder that holds {self.source}"
+            )
+        return model_folder(
+            self.model, self.revision, self.needs, ["*.pt"], key=f"generators.{self.name}"
+        )
+
+
+def checkpoint(folder: Path, patterns: Sequence[str]) -> Path:
+    """The file of the first of the patterns that matches; raises RequirementError if several do."""
+    found = next((own for pattern in patterns if (own := sorted(folder.glob(pattern)))), [])
+    if len(found) != 1:
+        raise RequirementError(
+            f"{folder}: {len(found)} checkpoints ({patterns[-1]}) and no way to tell which; "
+            "leave one of them there"
+        )
+    return found[0]
+
+
+def coqui_config(config: Any, file: Path) -> Any:
+    """A coqui configuration with the values of a JSON file; raises RequirementError."""
+    values = read_json(file)
+    try:
+        with warnings.catch_warnings():  # of old files' fields that are of no use here
+            warnings.simplefilter("ignore")
+            config.from_dict(values)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise RequirementError(
+            f"{file}: is no configuration of a coqui {config.model} ({error!r})"
+        ) from error
+    return config
+
+
+def load_state(network: Any, state: Any, file: Path) -> None:
+    """Give a network its weights; raises RequirementError if some lack or do not fit."""
+    try:
+        lacking = network.load_state_dict(state, strict=False).missing_keys
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise _other_weights(network, file) from error
+    if lacking:
+        raise _other_weights(network, file)
+
+
+def _other_weights(network: Any, file: Path) -> RequirementError:
+    return RequirementError(
+        f"{file}: its weights are not those of the {type(network).__name__} that it should hold; "
+        "fetch the model again"
+    )
+
+
+@lru_cache(maxsize=2)
+def _resident(converter: NetworkConverter, weights: str) -> Any:
+    """A converter's network on its device, loaded once per process while its files stay."""
+    import torch
+
+    device = _device(converter.device)
+    # Networks draw first weights that nobody uses.
+    with torch.random.fork_rng([]):
+        network = converter._load()
+    return network.eval().requires_grad_(False).to(device)
+
+
+@lru_cache(maxsize=64)
+def _voice_of(
+    converter: NetworkConverter, weights: str, shown: tuple[Shown, ...]
+) -> "torch.Tensor":
+    """What a converter learns of a voice from these clips, once per process."""
+    network = _resident(converter, weights)
+    rate = converter._input_rate(network)
+    waves = [_wave(one.read(), rate, converter.device) for one in shown]
+    with _computing(waves[0].device):
+        return converter._voice(network, waves)
+
+
+def _wave(audio: Audio, rate: int, device: str) -> "torch.Tensor":
+    """[samples] at the rate, on the device."""
+    import torch
+
+    return torch.from_numpy(audio.resampled(rate).samples).to(_device(device))
+
+
+def _device(name: str) -> "torch.device":
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"device '{name}' cannot be used here ({reason}); cpu, cuda, cuda:1 and the like"
+        ) from error
+    return device
+
+
+def _noise(seed: int) -> Any:
+    """`torch.randn_like` from a generator of its own, drawn on the CPU: alike on every device."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    generator = torch.Generator().manual_seed(seed)
+
+    class Noise(TorchFunctionMode):
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            if function is torch.randn_like:
+                return torch.randn(args[0].shape, generator=generator).to(args[0])
+            return function(*args, **(kwargs or {}))
+
+    return Noise()
+
+
+@contextmanager
+def _computing(device: "torch.device") -> Iterator[None]:
+    """Without gradients; convolutions on a GPU in float32, not TF32, and by fixed algorithms."""
+    import torch
+
+    exact = torch.backends.cudnn.flags(allow_tf32=False, benchmark=False, deterministic=True)
+    drawn = np.random.get_state()  # noqa: NPY002 - WavLM draws whether to drop a layer, never does
+    try:
+        with torch.inference_mode(), exact if device.type == "cuda" else nullcontext():
+            yield
+    finally:
+        np.random.set_state(drawn)  # noqa: NPY002
