@@ -35,7 +35,7 @@ class Alignment(Gate):
     PocketSphinx aligns the words in their order, with pauses between them; where that is not
     possible (the end is missing) the share is 0. Speech is what the Silero VAD takes for it.
     None in other languages, with less than 0.15 s of speech, and for a text with a word that the
-    dictionary (CMUdict, 134,860 pronunciations) does not have, such as a number in digits or a rare name:
+    dictionary (CMUdict, 134,860 entries) does not have, such as a number in digits or a rare name:
     how that sounds is not known.
 
     Real speech of RAVDESS (326 clips): 0.94 in the median, 1.5 % is rejected. Rejected is 91 % of
