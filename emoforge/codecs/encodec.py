@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from emoforge.codecs.codec import Payload
-from emoforge.codecs.network import NetworkCodec, load_state, token_bits, weights_file
+from emoforge.codecs.network import NetworkCodec, token_bits, weights_file
 from emoforge.component import Requirement
 from emoforge.hub import read_weights
+from emoforge.network import load_state
 
 if TYPE_CHECKING:
     import torch

@@ -19,7 +19,6 @@ import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
@@ -31,8 +30,9 @@ import numpy as np
 from emoforge.audio import Samples, fit
 from emoforge.codecs.codec import Codec, Payload
 from emoforge.component import INCIDENTAL
-from emoforge.errors import ConfigError, RequirementError
+from emoforge.errors import RequirementError
 from emoforge.hub import model_folder, weights_digest
+from emoforge.network import computing, device_of
 
 if TYPE_CHECKING:
     import torch
@@ -114,7 +114,7 @@ class NetworkCodec(Codec):
     def _pass(self, batch: Sequence[Samples], rate: int) -> list[tuple[Payload, Samples]]:
         network = self._network()
         lengths = [self._padded(network, len(samples)) for samples in batch]
-        on_cpu = _device(self.device).type == "cpu"
+        on_cpu = device_of(self.device).type == "cpu"
         budget = (_BATCH_S_CPU if on_cpu else _BATCH_S) * rate
         results: dict[int, tuple[Payload, Samples]] = {}
         order = sorted(range(len(batch)), key=lengths.__getitem__)
@@ -132,18 +132,17 @@ class NetworkCodec(Codec):
         """Encode clips that are padded to one length."""
         import torch
 
-        network, device = self._network(), _device(self.device)
+        network, device = self._network(), device_of(self.device)
         length = self._padded(network, len(batch[0]))
         waves = torch.from_numpy(np.stack([fit(samples, length) for samples in batch]))
-        with torch.inference_mode(), _exact(device):
+        with computing(device):
             return self._tokens(network, waves.to(device))
 
     def _decode_alike(self, payloads: Sequence[Payload]) -> list[Samples]:
         """Decode what came of clips that were padded to one length."""
-        import torch
 
-        network, device = self._network(), _device(self.device)
-        with torch.inference_mode(), _exact(device):
+        network, device = self._network(), device_of(self.device)
+        with computing(device):
             waves = self._waves(network, payloads)
         return list(waves.float().cpu().numpy())
 
@@ -186,56 +185,14 @@ def weights_file(codec: NetworkCodec, pattern: str, usual: Path, how: str) -> Pa
     return found[0]
 
 
-def load_state(network: Any, state: Any, file: Path) -> None:
-    """Give a network its weights; raises RequirementError if some lack or do not fit.
-
-    What else stands in the file is left alone, as the packages do.
-    """
-    try:
-        lacking = network.load_state_dict(state, strict=False).missing_keys
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise _other_weights(network, file) from error
-    if lacking:
-        raise _other_weights(network, file)
-
-
-def _other_weights(network: Any, file: Path) -> RequirementError:
-    return RequirementError(
-        f"{file}: its weights are not those of the {type(network).__name__} that it should hold; "
-        "fetch the model again"
-    )
-
-
 @lru_cache(maxsize=4)
 def _resident(codec: NetworkCodec, weights: str) -> Any:
     """A codec's network on its device, loaded once per process while its files stay the same."""
     import torch
 
-    device = _device(codec.device)
+    device = device_of(codec.device)
     # Networks draw first weights that nobody uses, and packages warn of what torch is to change.
     with torch.random.fork_rng([]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         network = codec._load()
     return network.eval().requires_grad_(False).to(device)
-
-
-def _device(name: str) -> "torch.device":
-    import torch
-
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(
-            f"device '{name}' cannot be used here ({reason}); cpu, cuda, cuda:1 and the like"
-        ) from error
-    return device
-
-
-def _exact(device: "torch.device") -> Any:
-    """Convolutions on a GPU in float32: TF32 would round a clip differently in another batch."""
-    import torch
-
-    cuda = device.type == "cuda"
-    return torch.backends.cudnn.flags(allow_tf32=False) if cuda else nullcontext()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from emoforge.codecs.codec import Payload, Tokens
-from emoforge.codecs.network import NetworkCodec, load_state, token_bits
+from emoforge.codecs.network import NetworkCodec, token_bits
 from emoforge.component import Requirement
 from emoforge.errors import RequirementError
 from emoforge.hub import model_folder, read_json, read_weights
+from emoforge.network import load_state
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ from emoforge.audio import Audio, write_flac
 from emoforge.clip import Clip
 from emoforge.component import create, rng_for
 from emoforge.synthesis.prosody import World, analyse, load_profile, synthesise
-from emoforge.synthesis.vc.converter import Shown
+from emoforge.synthesis.shown import Shown
 from emoforge.synthesis.vc.world import Voice, WorldConverter, _target, _warped, formant_factor
 
 Take = Callable[..., list[Clip]]

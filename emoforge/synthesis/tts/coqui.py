@@ -12,6 +12,7 @@ from emoforge.audio import Samples
 from emoforge.component import INCIDENTAL, Params
 from emoforge.errors import ConfigError, LabelError
 from emoforge.label import canonical
+from emoforge.network import seeded
 from emoforge.synthesis.tts import vits
 from emoforge.synthesis.tts.checkpoint import (
     WEIGHTS,
@@ -20,7 +21,7 @@ from emoforge.synthesis.tts.checkpoint import (
     official_licence,
 )
 from emoforge.synthesis.tts.engine import Utterance, Voice
-from emoforge.synthesis.tts.network import UNSTATED, NetworkEngine, seeded
+from emoforge.synthesis.tts.network import UNSTATED, NetworkEngine
 
 if TYPE_CHECKING:
     import torch

@@ -16,8 +16,7 @@ sounds the same on every device and in every company, up to rounding.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,12 +24,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from emoforge.audio import Audio, Samples, read
+from emoforge.audio import Audio, Samples
 from emoforge.cast import Cast
 from emoforge.clip import Clip
 from emoforge.component import INCIDENTAL, Params, Requirement
 from emoforge.errors import AudioError, ConfigError, EmoforgeError, RequirementError, SkipClip
 from emoforge.hub import model_folder, weights_digest
+from emoforge.network import computing, device_of, seeded
+from emoforge.synthesis.shown import Shown
 from emoforge.synthesis.tts.engine import SHORTEST_REFERENCE, Engine, Utterance, Voice
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class NetworkEngine(Engine):
         network = self._network()
         said: dict[int, Audio | EmoforgeError] = {}
         ready: dict[int, Any] = {}
-        with _computing(device_of(self.device)):
+        with computing(device_of(self.device)):
             for place, utterance in enumerate(utterances):
                 try:
                     ready[place] = self._prepare(network, utterance)
@@ -163,20 +164,6 @@ class NetworkEngine(Engine):
         return _model_folder(
             self.model, self.revision, self.needs, self.also, f"generators.{self.name}"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A reference clip as far as it can be heard: its digest, and where the audio is."""
-
-    digest: str
-    path: str
-    start: float
-    duration: float
-
-    def read(self) -> Audio:
-        """Raises AudioError."""
-        return read(self.path, start=self.start, duration=self.duration or None)
 
 
 @dataclass(frozen=True)
@@ -252,7 +239,7 @@ class CloningEngine(NetworkEngine):
         return tuple(torch.lerp(plain, own, utterance.strength) for plain, own in pairs)
 
     def _of_clips(self, clips: Sequence[Clip]) -> tuple["torch.Tensor", ...]:
-        shown = tuple(Shown(one.digest, one.path, one.start, one.duration) for one in clips)
+        shown = tuple(Shown.of(one) for one in clips)
         return _heard_once(self._bare(), self.weights, shown)
 
 
@@ -264,52 +251,6 @@ def _by_emotion(
     if emotion == "neutral":
         return neutral or tuple(references), neutral or tuple(references)
     return tuple(one for one in references if one.emotion != "neutral"), neutral
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Global randomness of torch (on the CPU) and numpy as of this seed; afterwards as before.
-
-    For packages that take no generator.
-    """
-    import torch
-
-    before = np.random.get_state()  # noqa: NPY002 - the state that must not change
-    with torch.random.fork_rng([]):
-        torch.default_generator.manual_seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            np.random.set_state(before)  # noqa: NPY002
-
-
-def device_of(name: str) -> "torch.device":
-    """A device of this machine; raises ConfigError."""
-    import torch
-
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(
-            f"device '{name}' cannot be used here ({reason}); cpu, cuda, cuda:1 and the like"
-        ) from error
-    return device
-
-
-@contextmanager
-def _computing(device: "torch.device") -> Iterator[None]:
-    """Without gradients; convolutions on a GPU in float32, not TF32, and by fixed algorithms."""
-    import torch
-
-    with torch.inference_mode():
-        if device.type == "cuda":
-            with torch.backends.cudnn.flags(allow_tf32=False, benchmark=False, deterministic=True):
-                yield
-        else:
-            yield
 
 
 @lru_cache(maxsize=64)

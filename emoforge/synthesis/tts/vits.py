@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emoforge.audio import Samples
 from emoforge.errors import AudioError
-from emoforge.synthesis.tts.network import seeded
+from emoforge.network import seeded
 
 if TYPE_CHECKING:
     import torch

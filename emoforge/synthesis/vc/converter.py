@@ -13,11 +13,11 @@ what it is shown.
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from emoforge.audio import Audio, fit, level_db, read
+from emoforge.audio import Audio, fit, level_db
 from emoforge.cast import Cast
 from emoforge.clip import Clip
 from emoforge.component import Family, Generator, Params, Promise
@@ -31,27 +31,6 @@ SHORTEST_VOICE = 1.0
 """References that are shorter in total show too little of a voice, seconds."""
 PEAK = 0.99
 """Louder results are scaled down to this peak."""
-
-
-class Shown(NamedTuple):
-    """What a converter learns from of a reference: its audio, and nothing of its labels.
-
-    A key for what was learned: a corpus has few voices, which come again and again.
-    """
-
-    path: str
-    start: float
-    duration: float
-    digest: str
-
-    @classmethod
-    def of(cls, clip: Clip) -> Self:
-        """Of a clip; `digest` is its content digest, "" where that is not known."""
-        return cls(clip.path, clip.start, clip.duration, clip.digest)
-
-    def read(self) -> Audio:
-        """Its audio; raises AudioError."""
-        return read(self.path, start=self.start, duration=self.duration or None)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from emoforge.audio import Audio
 from emoforge.component import INCIDENTAL
 from emoforge.hub import read_weights
-from emoforge.synthesis.vc.network import NetworkConverter, checkpoint, coqui_config, load_state
+from emoforge.network import load_state
+from emoforge.synthesis.vc.network import NetworkConverter, checkpoint, coqui_config
 from emoforge.synthesis.vc.wavlm import read_wavlm, replaced, wavlm_file, whole_frames
 
 if TYPE_CHECKING:

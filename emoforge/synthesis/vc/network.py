@@ -15,7 +15,7 @@ networks hear padding and would give another result in other company.
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,9 +26,11 @@ import numpy as np
 from emoforge.audio import Audio
 from emoforge.clip import Clip
 from emoforge.component import INCIDENTAL, Params, Requirement
-from emoforge.errors import ConfigError, RequirementError
+from emoforge.errors import RequirementError
 from emoforge.hub import model_folder, read_json, weights_digest
-from emoforge.synthesis.vc.converter import Converter, Shown
+from emoforge.network import computing, device_of, seeded
+from emoforge.synthesis.shown import Shown
+from emoforge.synthesis.vc.converter import Converter
 
 if TYPE_CHECKING:
     import torch
@@ -96,7 +98,7 @@ class NetworkConverter(Converter):
         network = _resident(bare, weights)
         voice = _voice_of(bare, weights, tuple(Shown.of(one) for one in references))
         wave = _wave(source, self._input_rate(network), self.device)
-        with _computing(wave.device), _noise(params["seed"]):
+        with computing(wave.device), _kept(), _noise(params["seed"]):
             return self._speak(network, wave, voice)
 
     def _bare(self) -> "NetworkConverter":
@@ -140,31 +142,11 @@ def coqui_config(config: Any, file: Path) -> Any:
     return config
 
 
-def load_state(network: Any, state: Any, file: Path) -> None:
-    """Give a network its weights; raises RequirementError if some lack or do not fit."""
-    try:
-        lacking = network.load_state_dict(state, strict=False).missing_keys
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise _other_weights(network, file) from error
-    if lacking:
-        raise _other_weights(network, file)
-
-
-def _other_weights(network: Any, file: Path) -> RequirementError:
-    return RequirementError(
-        f"{file}: its weights are not those of the {type(network).__name__} that it should hold; "
-        "fetch the model again"
-    )
-
-
 @lru_cache(maxsize=2)
 def _resident(converter: NetworkConverter, weights: str) -> Any:
     """A converter's network on its device, loaded once per process while its files stay."""
-    import torch
-
-    device = _device(converter.device)
-    # Networks draw first weights that nobody uses.
-    with torch.random.fork_rng([]):
+    device = device_of(converter.device)
+    with seeded(0):  # networks draw first weights that nobody uses
         network = converter._load()
     return network.eval().requires_grad_(False).to(device)
 
@@ -177,7 +159,7 @@ def _voice_of(
     network = _resident(converter, weights)
     rate = converter._input_rate(network)
     waves = [_wave(one.read(), rate, converter.device) for one in shown]
-    with _computing(waves[0].device):
+    with computing(waves[0].device), _kept():
         return converter._voice(network, waves)
 
 
@@ -185,21 +167,7 @@ def _wave(audio: Audio, rate: int, device: str) -> "torch.Tensor":
     """[samples] at the rate, on the device."""
     import torch
 
-    return torch.from_numpy(audio.resampled(rate).samples).to(_device(device))
-
-
-def _device(name: str) -> "torch.device":
-    import torch
-
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(
-            f"device '{name}' cannot be used here ({reason}); cpu, cuda, cuda:1 and the like"
-        ) from error
-    return device
+    return torch.from_numpy(audio.resampled(rate).samples).to(device_of(device))
 
 
 def _noise(seed: int) -> Any:
@@ -221,14 +189,10 @@ def _noise(seed: int) -> Any:
 
 
 @contextmanager
-def _computing(device: "torch.device") -> Iterator[None]:
-    """Without gradients; convolutions on a GPU in float32, not TF32, and by fixed algorithms."""
-    import torch
-
-    exact = torch.backends.cudnn.flags(allow_tf32=False, benchmark=False, deterministic=True)
-    drawn = np.random.get_state()  # noqa: NPY002 - WavLM draws whether to drop a layer, never does
+def _kept() -> Iterator[None]:
+    """Global randomness of numpy stays: WavLM draws whether to drop a layer, and never does."""
+    drawn = np.random.get_state()  # noqa: NPY002
     try:
-        with torch.inference_mode(), exact if device.type == "cuda" else nullcontext():
-            yield
+        yield
     finally:
         np.random.set_state(drawn)  # noqa: NPY002

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from emoforge.audio import Audio
 from emoforge.errors import RequirementError
 from emoforge.hub import read_json, read_weights
-from emoforge.synthesis.vc.network import NetworkConverter, checkpoint, load_state
+from emoforge.network import load_state
+from emoforge.synthesis.vc.network import NetworkConverter, checkpoint
 
 if TYPE_CHECKING:
     import torch

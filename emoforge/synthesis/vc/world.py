@@ -27,7 +27,8 @@ from emoforge.clip import Clip
 from emoforge.component import Params, Requirement
 from emoforge.errors import AudioError, ConfigError
 from emoforge.synthesis.prosody import World, analyse, load_profile, synthesise
-from emoforge.synthesis.vc.converter import Converter, Shown
+from emoforge.synthesis.shown import Shown
+from emoforge.synthesis.vc.converter import Converter
 
 Floats = npt.NDArray[np.float64]
 
