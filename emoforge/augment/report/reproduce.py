@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emoforge.augment.job import AugmentConfig, JobConfig, SynthesisConfig
-from emoforge.config import compose, plain
+from emoforge.config import choices, compose, plain
 from emoforge.errors import ConfigError
 
 _BARE = re.compile(r"[A-Za-z0-9_./:-]+")
@@ -16,7 +16,7 @@ _NOT_TEXT = re.compile(r"(?i)null|true|false|nan|[+-]?inf|[+-]?[\d_]*\.?[\d_]*(e
 _OPENED = ("root", "manifest")
 
 # Keys under these may be written as they are; any other dotted key may be new to its choice.
-_OPEN = ("generators", "gates", "judge", "selector")
+_OPEN = ("generators", "gates", "judge", "recipe", "selector")
 
 
 def command(config: Mapping[str, Any]) -> str | None:
@@ -41,6 +41,8 @@ def command(config: Mapping[str, Any]) -> str | None:
             for group in ("recipe", "judge", "selector", "runner")
             if group in base and base[group].get("name") != config[group].get("name")
         ]
+        if (gates := _gates(config)) and set(base["gates"]) != set(config["gates"]):
+            other.append(f"gates={gates}")
         if other:
             overrides += other
             base = plain(compose(name, overrides, schema))
@@ -55,6 +57,15 @@ def command(config: Mapping[str, Any]) -> str | None:
     except ConfigError:
         return None
     return shlex.join(["emoforge", name, *overrides])
+
+
+def _gates(config: Mapping[str, Any]) -> str | None:
+    """The choice of gates that has those of `config`, or None."""
+    for name in choices("gates"):
+        own = plain(compose("augment", [f"gates={name}", "workspace=W"], AugmentConfig))["gates"]
+        if set(own) == set(config["gates"]):
+            return name
+    return None
 
 
 def replay_command(workspace: str, audio_root: str | None, candidate: str) -> str:
