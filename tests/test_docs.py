@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/guide.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/guide.md", "docs/worker.md")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def test_the_guide(
     tmp_path: Path, environment: dict[str, str], shared: Path, database: str
 ) -> None:
     (tmp_path / "nemo").symlink_to(shared / "corpora" / "nemo")
+    (tmp_path / "voices").symlink_to(shared / "weights" / "hts_voices")
     (tmp_path / "ratings").symlink_to(shared / "reference" / "codec_mushra")
     environment["DATABASE"] = database
     shown = ""
@@ -88,6 +89,8 @@ def test_the_guide(
     assert (tmp_path / "first" / "report.html").exists()
     assert (tmp_path / "set" / "README.md").exists()
     assert (tmp_path / "team" / "report.html").exists()
+    assert (tmp_path / "told" / "antispoof.html").exists()
+    assert "watermark: yes" in shown
     assert not (tmp_path / "other").exists(), "a dry run made a workspace"
 
 
