@@ -1,6 +1,7 @@
 """The measures of a judge's report card, on data for which the answer is known."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,31 @@ def test_emotion_does_not_give_a_machine_away() -> None:
     found = source_probe(sample(calm, -far), sample(angry, far, generator="a"))
     assert "why" in found["a"]
     assert "within" not in found["a"]
+
+
+@pytest.mark.parametrize(("shift", "low", "high"), [(8.0, 0.98, 1.0), (0.0, 0.35, 0.65)])
+def test_voices_that_nobody_has_are_paired_with_speakers(
+    shift: float, low: float, high: float
+) -> None:
+    rng = np.random.default_rng(2)
+    real = sample(grid(10, 5), rng.normal(size=(200, 8)))
+    made = sample(grid(4, 10), rng.normal(size=(160, 8)) + shift * np.eye(8)[0], generator="tts")
+    voices = np.array([f"tts:{group}" for group in made.groups])
+    row = source_probe(real, replace(made, groups=voices))["tts"]
+    assert row["speakers"] == 4
+    assert low <= row["within"]["value"] <= high
+
+
+def test_knowing_a_voice_that_nobody_has_does_not_help_the_probe() -> None:
+    rng = np.random.default_rng(3)
+    away = rng.normal(size=(4, 8)) * 6
+    rows = grid(4, 10)
+    own = rng.normal(size=(160, 8)) + np.array([away[int(who[1:])] for who, _, _ in rows])
+    made = sample(rows, own, generator="tts")
+    voices = np.array([f"tts:{group}" for group in made.groups])
+    real = sample(grid(10, 5), rng.normal(size=(200, 8)) * 6)
+    row = source_probe(real, replace(made, groups=voices))["tts"]
+    assert row["within"]["value"] < 0.8
 
 
 def test_a_candidate_belongs_to_the_speaker_of_its_source() -> None:

@@ -6,6 +6,7 @@ for the former.
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,19 @@ def source_probe(recordings: Sample, made: Sample) -> dict[str, Any]:
     `left_out`: learned from the other generators, so that it shows what machines have in common.
     Speakers (for a candidate: its source's) that are tested are never learned from. On both
     sides the same speakers carry the same emotions equally often, so that neither gives the
-    answer away. Intervals are over speakers. A generator that cannot be probed has a `why`.
+    answer away. Voices that nobody has, such as an engine's own, are paired with speakers, dealt
+    out at random; voice and speakers of a pair count as one speaker. Intervals are over
+    speakers. A generator that cannot be probed has a `why`.
     """
     names = [str(name) for name in np.unique(made.generators)]
     found: dict[str, Any] = {}
     for name in names:
-        own = made.take(made.generators == name)
-        others = made.take(made.generators != name)
-        real_rows, own_rows = _matched(recordings, own, name)
-        groups = np.unique(recordings.groups[real_rows])
+        of_name = made.generators == name
+        partners = _partners(recordings, made, name)
+        known = _renamed(recordings, partners)
+        own, others = (_renamed(made.take(rows), partners) for rows in (of_name, ~of_name))
+        real_rows, own_rows = _matched(known, own, name)
+        groups = np.unique(known.groups[real_rows])
         if len(groups) < 2 or len(own_rows) < _FEWEST:
             found[name] = {
                 "clips": len(own_rows),
@@ -52,12 +57,43 @@ def source_probe(recordings: Sample, made: Sample) -> dict[str, Any]:
         found[name] = {
             "clips": len(own_rows),
             "speakers": len(groups),
-            "within": _probe(recordings.take(real_rows), own.take(own_rows), None),
-            "left_out": _probe(recordings.take(real_rows), own.take(own_rows), (recordings, others))
+            "within": _probe(known.take(real_rows), own.take(own_rows), None),
+            "left_out": _probe(known.take(real_rows), own.take(own_rows), (known, others))
             if len(names) > 1
             else None,
         }
     return found
+
+
+def _partners(recordings: Sample, made: Sample, name: str) -> Mapping[str, str]:
+    """Group → the group that it counts as when generator `name` is probed.
+
+    As many as the generator has voices of its own, else the recorded speakers as they are; over
+    them speakers and voices that nobody has are dealt out.
+    """
+    rng = rng_for("source probe", "partners", name)
+    speakers = np.unique(recordings.groups)
+    own = np.setdiff1d(made.groups[made.generators == name], speakers)
+    pairs = [f"pair {n}" for n in range(min(len(own), len(speakers)))] or speakers.tolist()
+    sides = [
+        np.setdiff1d(made.groups[made.generators == one], speakers)
+        for one in np.unique(made.generators)
+    ]
+    dealt = [*([rng.permutation(speakers)] if len(own) else []), *map(rng.permutation, sides)]
+    return (
+        {
+            str(group): pairs[place % len(pairs)]
+            for side in dealt
+            for place, group in enumerate(side)
+        }
+        if pairs
+        else {}
+    )
+
+
+def _renamed(sample: Sample, names: Mapping[str, str]) -> Sample:
+    groups = [names.get(group, group) for group in sample.groups.tolist()]
+    return replace(sample, groups=np.array(groups, np.str_))
 
 
 def _matched(recordings: Sample, made: Sample, *key: str) -> tuple[Ints, Ints]:
