@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from emoforge.audio import Audio, probe, write_audio
+import numpy as np
+
+from emoforge.audio import Audio, probe, read, write_audio
 from emoforge.clip import Clip
 from emoforge.component import Params, component_class, create, registered, rng_for
 from emoforge.errors import AudioError, ConfigError, EmoforgeError, SkipClip, nearest
 from emoforge.label import BASIC4, FULL, SCHEMES, Label, canonical
 from emoforge.licence import together
+from emoforge.selection import several_voices
 from emoforge.selection.judges import EmbeddedJudge
 from emoforge.synthesis import Engine, Voice
 
@@ -112,6 +115,7 @@ def speak_text(
         params = speaking.plan(line, rng_for(seed, line.id, engine))
     except SkipClip as reason:
         raise ConfigError(f"this cannot be said: {reason}") from reason
+    _check_one_voice(references)
     speaking.setup()
     start = time.perf_counter()
     audio = speaking.apply(line, params)
@@ -247,6 +251,16 @@ def _reference(line: Clip, file: Path, speaker: str) -> Clip:
         text=None,
         language=None,
     )
+
+
+def _check_one_voice(references: Sequence[Path]) -> None:
+    """Raise AudioError where the recordings, one after the other, change the voice."""
+    if not references:
+        return
+    heard = np.concatenate([read(file).resampled(RATE).samples for file in references])
+    if several_voices(Audio(heard, RATE)):
+        named = ", ".join(map(str, references))
+        raise AudioError(f"{named}: more than one voice is heard; give recordings of one person")
 
 
 def _heard(audio: Audio, said: Said) -> Said:
