@@ -27,13 +27,12 @@ class Cast:
                 found[clip.speaker].append(clip)
         return cls(dict(sorted(found.items())))
 
-    def speakers(self, split: Split | None = None, gender: str | None = None) -> list[str]:
-        """Names in order; of one split and gender where these are given."""
+    def speakers(self, split: Split | None = None) -> list[str]:
+        """Names in order; of one split where it is given."""
         return [
             speaker
             for speaker, clips in self.by_speaker.items()
-            if (split is None or any(clip.split == split for clip in clips))
-            and (gender is None or clips[0].gender == gender)
+            if split is None or any(clip.split == split for clip in clips)
         ]
 
     def clips(

@@ -104,11 +104,12 @@ def detect(audio: Audio) -> Detection:
 
 def _best_match(blocks: _Floats) -> tuple[float, int]:
     """Highest z of the blocks [n, bands] over all shifts of the pattern, and its payload."""
-    norm = math.sqrt(float(np.square(blocks).sum()))
-    if norm == 0:
-        return 0.0, 0
     folded = np.zeros((_PERIOD, _BANDS), np.float32)
     np.add.at(folded, np.arange(len(blocks)) % _PERIOD, blocks)
+    # What is alike from period to period counts in the norm too: only the signs are random.
+    norm = math.sqrt(float(np.square(folded).sum()))
+    if norm == 0:
+        return 0.0, 0
     signs = _signs().reshape(-1, _BANDS)
     matches = (folded @ signs.T).reshape(_PERIOD, _PERIOD, _VALUES)
     # [shift, row of the pattern, value]: the row of the sound that falls on it.

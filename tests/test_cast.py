@@ -39,8 +39,7 @@ def test_what_is_asked_for() -> None:
     ])  # fmt: skip
     assert cast.speakers() == ["s", "z"]
     assert cast.speakers("train") == ["s"]
-    assert cast.speakers("test", "male") == ["s", "z"]
-    assert cast.speakers(gender="female") == []
+    assert cast.speakers("test") == ["s", "z"]
     found = cast.clips("s", "happy", split="train", without=["a"])
     assert [one.id for one in found] == ["c"]
     assert [one.id for one in cast.clips("s", "happy", shortest=1.0)] == ["a", "d"]

@@ -22,7 +22,13 @@ def test_limited_licences_allow_research_alone(licence: str) -> None:
     assert forbidden(licence, "commercial") == f"licence {licence} forbids commercial use"
 
 
-@pytest.mark.parametrize("licence", [None, "", "mine, ask me", "MITX", "ccc-by"])
+@pytest.mark.parametrize(
+    "licence",
+    [
+        None, "unstated", "mine, ask me", "MITX", "ccc-by", "MIT but not for arms",
+        "CC-BY-4.0, not for commercial use", "CC-BY-4.0 AND unstated",
+    ],
+)  # fmt: skip
 def test_what_is_not_known_is_not_allowed(licence: str | None) -> None:
     assert forbidden(licence, "research")
     assert forbidden(licence, "commercial")
@@ -39,7 +45,19 @@ def test_together_all_hold(licences: list[str]) -> None:
     assert sorted(joined.split(" AND ")) == sorted(set(licences))
 
 
-def test_nothing_stated_is_nothing() -> None:
+def test_no_terms_allow_all() -> None:
+    assert forbidden("", "commercial") is None
+    assert together("", "MIT", "", "MIT") == "MIT"
+
+
+def test_one_that_is_not_stated_is_not_lost_beside_others() -> None:
     assert together() is None
     assert together(None, "") is None
-    assert together(None, "MIT", "", "MIT") == "MIT"
+    assert together(None, "MIT") == "MIT AND unstated"
+    assert forbidden(together("CC0-1.0", None, "MIT"), "commercial")
+
+
+@pytest.mark.parametrize("licence", ["CC-BY-ND-4.0", "CC BY-NC-ND 4.0"])
+def test_what_may_not_be_changed_may_be_used_as_it_is(licence: str) -> None:
+    assert forbidden(licence, "research") is None
+    assert "what is made of it" in str(forbidden(licence, "research", changed=True))

@@ -1,7 +1,7 @@
 """Gating, judging and selecting what was generated: each reads the workspace and adds rows."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from emoforge.augment.generate import given, tasks
 from emoforge.augment.runner import LocalRunner
 from emoforge.clip import Clip
 from emoforge.component import Plan, digest
-from emoforge.errors import AudioError
+from emoforge.errors import AudioError, EmoforgeError
 from emoforge.label import Scheme
 from emoforge.progress import Progress
 from emoforge.selection import (
@@ -57,12 +57,8 @@ def gate_candidates(
     _measure_late(workspace, key, gates, progress, workers)
     late = workspace.measured_late()
     with progress.stage("gate", waiting) as advance:
-        for _, found in workspace.ungated(key):
-            family = [
-                (replace(made, measured={**made.measured, **late.get(made.candidate, {})}), gate)
-                for made, gate in found
-            ]
-            verdicts = list(_verdicts(family, gates, duplicate))
+        for _, family in workspace.ungated(key):
+            verdicts = list(_verdicts(family, gates, duplicate, late))
             batch += verdicts
             advance(len(verdicts))
             if len(batch) >= _COMMIT:
@@ -72,47 +68,56 @@ def gate_candidates(
     return key
 
 
+Late = Mapping[str, Mapping[str, float | str | None]]
+"""Candidate → gate's key → what was measured later, or the error."""
+
+
 @dataclass(frozen=True)
 class _MeasureLate:
     """What a worker does with candidates that a gate has not measured: (candidate, from, plan)."""
 
     gate: Gate
 
-    def run(self, batch: Sequence[tuple[Clip, Clip, Plan]]) -> list[tuple[str, str, float | None]]:
+    def run(
+        self, batch: Sequence[tuple[Clip, Clip, Plan]]
+    ) -> list[tuple[str, str, float | str | None]]:
         self.gate.setup()
         return [self._row(*item) for item in batch]
 
-    def _row(self, made: Clip, source: Clip, plan: Plan) -> tuple[str, str, float | None]:
+    def _row(self, made: Clip, source: Clip, plan: Plan) -> tuple[str, str, float | str | None]:
         try:
-            value = self.gate.measure(made.read(), given(source, plan))
-        except AudioError:
-            value = None
+            value: float | str | None = self.gate.measure(made.read(), given(source, plan))
+        except EmoforgeError as error:
+            value = f"could not be measured: {error}"
+        except Exception as error:
+            value = f"could not be measured: {type(error).__name__}: {error}"
         return made.id, self.gate.key, value
 
-    def crashed(self, item: tuple[Clip, Clip, Plan]) -> tuple[str, str, float | None]:
-        return item[0].id, self.gate.key, None
+    def crashed(self, item: tuple[Clip, Clip, Plan]) -> tuple[str, str, float | str | None]:
+        return item[0].id, self.gate.key, "could not be measured: it crashed the worker process"
 
 
 def _measure_late(
     workspace: Workspace, key: str, gates: Sequence[Gate], progress: Progress, workers: int
 ) -> None:
     done = workspace.measured_late()
+    waiting: dict[str, list[str]] = {gate.key: [] for gate in gates}
+    for _, family in workspace.ungated(key):
+        for made, verdict in family:
+            if verdict is None:
+                known = made.measured.keys() | done.get(made.candidate, {}).keys()
+                for gate in gates:
+                    if gate.key not in known:
+                        waiting[gate.key].append(made.candidate)
     for gate in gates:
-        waiting = [
-            made.candidate
-            for _, family in workspace.ungated(key)
-            for made, verdict in family
-            if verdict is None
-            and gate.key not in made.measured
-            and gate.key not in done.get(made.candidate, {})
-        ]
-        if not waiting:
+        ids = waiting[gate.key]
+        if not ids:
             continue
         batches = (
-            [(clip, *made) for clip, made in _with_clips(workspace, waiting[at : at + _LATE])]
-            for at in range(0, len(waiting), _LATE)
+            [(clip, *made) for clip, made in _with_clips(workspace, ids[at : at + _LATE])]
+            for at in range(0, len(ids), _LATE)
         )
-        with progress.stage(f"measure {gate.name}", len(waiting)) as advance:
+        with progress.stage(f"measure {gate.name}", len(ids)) as advance:
             for rows in LocalRunner(_MeasureLate(gate), workers).run(batches):
                 workspace.add_measurements(rows)
                 advance(len(rows))
@@ -127,10 +132,13 @@ def _with_clips(
 
 
 def _verdicts(
-    family: Sequence[tuple[Made, str | None]], gates: Sequence[Gate], duplicate: Duplicate | None
+    family: Sequence[tuple[Made, str | None]],
+    gates: Sequence[Gate],
+    duplicate: Duplicate | None,
+    late: Late,
 ) -> Iterator[tuple[str, str, str]]:
     new = [made for made, gate in family if gate is None]
-    rejections = {made.candidate: first_rejection(gates, made.measured) for made in new}
+    rejections = {made.candidate: _rejection(gates, made, late) for made in new}
     passed = _fingerprints(made for made, gate in family if gate == "")
     prints = _fingerprints(made for made in new if rejections[made.candidate] is None)
     siblings = duplicate.siblings(prints, passed) if duplicate else {}
@@ -141,6 +149,16 @@ def _verdicts(
             gate = duplicate.name
             sentence = f"the similarity to its sibling {other} is {similarity:.2f}"
         yield made.candidate, gate, sentence
+
+
+def _rejection(gates: Sequence[Gate], made: Made, late: Late) -> tuple[str, str] | None:
+    values = dict(made.measured)
+    for key, value in late.get(made.candidate, {}).items():
+        if not isinstance(value, str):
+            values[key] = value
+        elif gate := next((gate for gate in gates if gate.key == key), None):
+            return gate.name, value
+    return first_rejection(gates, values)
 
 
 def _fingerprints(family: Iterable[Made]) -> dict[str, npt.NDArray[np.float32]]:

@@ -12,7 +12,7 @@ from emoforge.audio import Audio, encode_flac
 from emoforge.augment.runner import LocalRunner
 from emoforge.clip import Clip, Lineage
 from emoforge.component import Generator, Outcome, Plan, component_class, create, registered
-from emoforge.errors import EmoforgeError, RunStoppedError, WorkspaceError
+from emoforge.errors import EmoforgeError, RequirementError, RunStoppedError, WorkspaceError
 from emoforge.licence import together
 from emoforge.progress import Progress
 from emoforge.selection import (
@@ -28,6 +28,8 @@ from emoforge.workspace import AudioStore, Made, Workspace, with_references
 _BATCH_S = 60.0
 _BATCH_CLIPS = 16
 """A batch is at most this long and this many: what a kill loses."""
+SETUP = "setup"
+"""Reason of a failure that is its generator's and not its own."""
 
 Task = tuple[Clip, Plan]
 
@@ -40,6 +42,7 @@ class MakeCandidates:
     audio: AudioStore
     gates: Sequence[Gate]
     _loaded: str = field(default="", init=False)
+    _broken: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self, batch: Sequence[Task]) -> list[Made]:
         """Generate, measure and store a batch; a bad item fails alone.
@@ -47,14 +50,28 @@ class MakeCandidates:
         Raises WorkspaceError where audio cannot be stored, for then no item can be.
         """
         generator = self.generators[batch[0][1].generator]
-        if self._loaded != generator.name:  # one generator's models at a time
-            generator.setup()
-            for gate in () if self._loaded else self.gates:
-                gate.setup()
-            self._loaded = generator.name
+        if problem := self._load(generator):
+            return [Made(plan.id, "failed", SETUP, problem, {}) for _, plan in batch]
         clips, plans = zip(*batch, strict=True)
         outcomes = generator.apply_batch(clips, [plan.params for plan in plans])
         return [self._made(*row) for row in zip(clips, plans, outcomes, strict=True)]
+
+    def _load(self, generator: Generator) -> str:
+        """Make a generator ready, one's models at a time; why it cannot be made so, or ""."""
+        name = generator.name
+        if self._loaded == name or name in self._broken:
+            return self._broken.get(name, "")
+        try:
+            generator.setup()
+        except EmoforgeError as error:
+            self._broken[name] = str(error)
+        except Exception as error:  # such as too little memory for its weights
+            self._broken[name] = f"{name} cannot be set up ({type(error).__name__}: {error})"
+        else:
+            for gate in () if self._loaded else self.gates:
+                gate.setup()
+            self._loaded = name
+        return self._broken.get(name, "")
 
     def crashed(self, item: Task) -> Made:
         """The outcome of a task that killed its worker."""
@@ -114,7 +131,7 @@ def candidate_clip(
     that of the voice which it has.
     """
     references = parent.references
-    made_of = (*(() if parent.is_line else (parent,)), *references)
+    made_of = {one.id: one for one in (parent, *references) if not one.is_line}.values()
     return Clip(
         id=plan.id,
         path=path,
@@ -159,12 +176,14 @@ def generate(
 
     Raises RunStoppedError, with the reasons counted, once more than `max_failures` have failed
     (a number, or below 1 a fraction of all that is planned, so that a run that was stopped near
-    its end is allowed what it was at its beginning). What was done stays.
+    its end is allowed what it was at its beginning). What was done stays. A generator that cannot
+    be set up is left out, and noted, without counting; RequirementError where that leaves none.
     """
     pending = workspace.pending(generators, retry_failed=retry_failed, among=candidates)
     planned = len(candidates)
     allowed = max_failures if max_failures >= 1 else max_failures * planned
     statuses: Counter[str] = Counter()
+    broken: dict[str, int] = {}
     failures: Counter[str] = Counter()
     examples: dict[str, str] = {}
     job = MakeCandidates(generators, workspace.audio, measuring_gates(gates))
@@ -179,7 +198,10 @@ def generate(
             advance(len(made))
             statuses.update(row.status for row in made)
             for row in made:
-                if row.status == "failed":
+                if row.reason == SETUP:
+                    broken.setdefault(row.detail, 0)
+                    broken[row.detail] += 1
+                elif row.status == "failed":
                     failures[row.reason] += 1
                     examples.setdefault(row.reason, row.detail)
             if failures.total() > allowed:
@@ -192,6 +214,10 @@ def generate(
                     f"max_failures={max_failures:g} allows {allowed:g} of {planned} planned; "
                     f"what was made is kept, the reasons were:\n{reasons}"
                 )
+    for sentence in broken:
+        progress.note(sentence)
+    if broken and sum(broken.values()) == statuses.total():
+        raise RequirementError("; ".join(broken))
     return statuses
 
 

@@ -1,10 +1,11 @@
 """Making what is planned, and drawing anew what was not good enough."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from emoforge.augment.assess import gate_candidates
-from emoforge.augment.generate import generate
+from emoforge.augment.generate import SETUP, generate
 from emoforge.augment.planner import Planned, plan_candidates
 from emoforge.cast import Cast
 from emoforge.licence import Use
@@ -46,13 +47,14 @@ def make(
             planned.candidates.keys(),
             how.gates,
             workers=how.workers,
-            max_failures=how.max_failures,
+            # What failed at first was allowed: another attempt is no further failure.
+            max_failures=math.inf if attempt else how.max_failures,
             retry_failed=how.retry_failed,
             progress=progress,
         )
         key = gate_candidates(workspace, how.gates, progress, how.workers)
         if attempt < how.retries:
-            bad = workspace.not_good(key) & planned.candidates.keys()
+            bad = workspace.not_good(key, SETUP) & planned.candidates.keys()
             slots = [
                 replace(planned.candidates[candidate], attempt=attempt + 1)
                 for candidate in sorted(bad)

@@ -211,6 +211,7 @@ def export_selection(
 ) -> Exported:
     """Export the recordings and the kept candidates of the latest finished run.
 
+    What a licence forbids for the run's `license_policy` is left out, and counted.
     Raises WorkspaceError where no run has finished.
     """
     run = workspace.last_run()
@@ -224,7 +225,7 @@ def export_selection(
 
     total = sum(1 for _ in workspace.clips(generated=False)) + len(kept)
     with progress.stage("export", total) as advance:
-        return exporter.write(clips(), out, advance)
+        return exporter.write(clips(), out, advance, run["config"].get("license_policy", "any"))
 
 
 def import_sources(workspace: Workspace, config: AugmentConfig, progress: Progress) -> Imported:

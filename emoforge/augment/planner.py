@@ -9,7 +9,7 @@ from emoforge.cast import Cast
 from emoforge.clip import Clip
 from emoforge.component import Generator, Plan, digest, rng_for
 from emoforge.errors import SkipClip
-from emoforge.licence import Use, forbidden, together
+from emoforge.licence import Use, forbidden
 from emoforge.progress import Progress
 from emoforge.workspace import Workspace
 
@@ -131,8 +131,12 @@ def _plan(slot: Slot, seed: int, cast: Cast, use: Use, weights: str) -> Plan | s
         params = generator.plan(clip, rng)
     except SkipClip as reason:
         return str(reason)
-    terms = (clip.licence, *(one.licence for one in clip.references), generator.licence(params))
-    return forbidden(together(*terms), use) or generator.planned(clip, params, weights)
+    for terms in (clip.licence, *(one.licence for one in clip.references)):
+        if why := forbidden(terms, use, changed=True):
+            return why
+    if why := forbidden(generator.licence(params), use):
+        return why
+    return generator.planned(clip, params, weights)
 
 
 def _key(slot: Slot, signature: str, seed: int) -> str:

@@ -34,6 +34,7 @@ app = typer.Typer(
     name="emoforge",
     help="Forge labelled emotional speech, and keep only what still carries its emotion.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # in `rich` mode [brackets] of settings would be styles
     pretty_exceptions_enable=False,
     add_completion=False,
 )

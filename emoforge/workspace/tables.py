@@ -114,10 +114,12 @@ OUTCOME = sa.Table(
 MEASUREMENT = sa.Table(
     "measurement",
     TABLES,
-    # What gates measured that were put in force after the candidate was made; null: not for it.
+    # What gates measured that were put in force after the candidate was made; null: there was
+    # nothing to measure, or an error.
     sa.Column("candidate", _TEXT, primary_key=True),
     sa.Column("gate", _TEXT, primary_key=True),
     sa.Column("value", sa.Float),
+    sa.Column("error", _TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
 VERDICT = sa.Table(

@@ -253,9 +253,13 @@ class Workspace(Overview, Judging):
         for parent, rows in itertools.groupby(self.rows(query), key=lambda row: row.parent):
             yield parent, [(to_made(row), row.gate) for row in rows]
 
-    def not_good(self, gates: str) -> set[str]:
-        """Candidates that failed, or that their generator or these gates rejected."""
+    def not_good(self, gates: str, without: str) -> set[str]:
+        """Candidates that failed, or that their generator or these gates rejected.
+
+        without: a reason of failure that does not count.
+        """
         bad = sa.select(LATEST.c.candidate).where(LATEST.c.status.in_(("failed", "rejected")))
+        bad = bad.where(LATEST.c.reason != without)
         refused = sa.select(VERDICT.c.candidate)
         refused = refused.where(VERDICT.c.gates == gates, VERDICT.c.gate != "")
         return {row.candidate for query in (bad, refused) for row in self.rows(query)}
@@ -266,18 +270,25 @@ class Workspace(Overview, Judging):
             return to_made(row)
         return None
 
-    def measured_late(
-        self, ids: Collection[str] | None = None
-    ) -> dict[str, dict[str, float | None]]:
-        """Candidate → gate → value of what was measured after the candidates were made."""
-        found: dict[str, dict[str, float | None]] = {}
+    def measured_late(self) -> dict[str, dict[str, float | str | None]]:
+        """Candidate → gate → what was measured after the candidates were made, or the error."""
+        found: dict[str, dict[str, float | str | None]] = {}
         for row in self.rows(sa.select(MEASUREMENT)):
-            found.setdefault(row.candidate, {})[row.gate] = row.value
+            found.setdefault(row.candidate, {})[row.gate] = row.error or row.value
         return found
 
-    def add_measurements(self, rows: Iterable[tuple[str, str, float | None]]) -> None:
-        """Add (candidate, gate, value) that were measured after the candidates were made."""
-        self.add((MEASUREMENT, [{"candidate": c, "gate": g, "value": v} for c, g, v in rows]))
+    def add_measurements(self, rows: Iterable[tuple[str, str, float | str | None]]) -> None:
+        """Add (candidate, gate, value or error) of what was measured later."""
+        plain = [
+            {
+                "candidate": candidate,
+                "gate": gate,
+                "value": None if isinstance(value, str) else value,
+                "error": value if isinstance(value, str) else "",
+            }
+            for candidate, gate, value in rows
+        ]
+        self.add((MEASUREMENT, plain))
 
     # --- verdicts of the gates -----------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from emoforge.augment.making import Making, make
 from emoforge.augment.planner import Planned, Slot, plan_candidates
 from emoforge.cast import Cast
 from emoforge.clip import Clip
-from emoforge.component import Family, Generator, Params
-from emoforge.errors import AudioError, SkipClip
+from emoforge.component import Family, Generator, Params, rng_for
+from emoforge.errors import AudioError, RequirementError, RunStoppedError, SkipClip
 from emoforge.label import BASIC4, Label
 from emoforge.licence import Use
 from emoforge.progress import Progress
@@ -174,6 +174,62 @@ def test_without_retries_nothing_is_drawn_again(workspace: Workspace, clips: lis
     assert {attempt for _, attempt in outcomes(workspace, key)} == {0}
 
 
+def test_retries_do_not_stop_a_run_that_would_finish_without_them(
+    workspace: Workspace, clips: list[Clip]
+) -> None:
+    planned = plan(workspace, Dice(fails=0.2), clips)
+    bad = sum(gain < 0.2 for gain in gains(planned))
+    assert bad > 0
+    how = Making([], 0, "any", 3, 0, (bad + 0.5) / len(clips), False)
+    make(workspace, planned, how, Cast({}), QUIET)
+    others = [Slot(Dice(fails=0.2), clip, copy) for clip in clips for copy in (1, 2, 3)]
+    planned = plan_candidates(workspace, others, len(others), 0, QUIET)
+    with pytest.raises(RunStoppedError, match=r"max_failures=0\.01 allows"):
+        make(workspace, planned, replace(how, max_failures=0.01), Cast({}), QUIET)
+
+
+def gains(planned: Planned) -> list[float]:
+    return [
+        slot.generator.plan(slot.clip, rng_for(0, slot.clip.id, "dice", slot.copy))["gain"]
+        for slot in planned.candidates.values()
+    ]
+
+
+# --- a generator that cannot be set up --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Broken(Dice):
+    """Cannot be set up."""
+
+    name: ClassVar[str] = "broken"
+
+    def setup(self) -> None:
+        raise MemoryError("no room for its weights")
+
+
+def test_a_generator_that_cannot_be_set_up_is_left_out_and_the_rest_goes_on(
+    workspace: Workspace, clips: list[Clip]
+) -> None:
+    slots = [Slot(g, clip) for g in (Broken(), Dice()) for clip in clips]
+    planned = plan_candidates(workspace, slots, len(slots), 0, QUIET)
+    how = Making([], 0, "any", 2, 0, 0.01, False)
+    make(workspace, planned, how, Cast({}), QUIET)
+    rows = list(workspace.table_rows("outcome"))
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert len(failed) == len(clips), "each once: another draw would not help"
+    assert {row["reason"] for row in failed} == {"setup"}
+    assert "no room for its weights" in failed[0]["detail"]
+    assert sum(row["status"] == "ok" for row in rows) == len(clips)
+
+
+def test_where_no_generator_can_be_set_up_the_run_says_so(
+    workspace: Workspace, clips: list[Clip]
+) -> None:
+    with pytest.raises(RequirementError, match="no room for its weights"):
+        run(workspace, plan(workspace, Broken(), clips), [], 2)
+
+
 # --- gates that come later ------------------------------------------------------------------
 
 
@@ -197,6 +253,34 @@ def test_a_gate_that_has_nothing_to_measure_lets_pass(
     gate = Loud(lowest=9.0, of_reference=True)
     key = run(workspace, plan(workspace, Dice(), clips), [gate], 0)
     assert set(outcomes(workspace, key).values()) == {"passed"}
+
+
+@dataclass(frozen=True)
+class Moody(Loud):
+    """Fails for quiet candidates."""
+
+    name: ClassVar[str] = "moody"
+    version: ClassVar[int] = 1
+
+    def measure(self, candidate: Audio, given: Given) -> float | None:
+        if candidate.samples.std() < 0.05:
+            raise RuntimeError("too quiet for it")
+        return 1.0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_gate_that_fails_rejects_with_the_error(
+    workspace: Workspace, clips: list[Clip], late: bool
+) -> None:
+    run(workspace, plan(workspace, Dice(), clips), [] if late else [Moody()], 0)
+    key = gate_candidates(workspace, [Moody()], QUIET)
+    rows = [row for row in workspace.table_rows("verdict") if row["gates"] == key]
+    rejected = [row for row in rows if row["gate"]]
+    assert 0 < len(rejected) < len(rows) == len(clips)
+    assert {row["gate"] for row in rejected} == {"moody"}
+    assert {row["detail"] for row in rejected} == {
+        "could not be measured: RuntimeError: too quiet for it"
+    }
 
 
 # --- references -----------------------------------------------------------------------------

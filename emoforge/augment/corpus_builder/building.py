@@ -26,6 +26,9 @@ def synthesize(
     `license_policy` is left out and noted as a problem; the others go on. Raises an EmoforgeError
     when nothing can; what was done by then stays, and the same call continues there.
     """
+    for name, options in config.generators.items():
+        if "copies" in options:
+            raise ConfigError(f"generators.{name}.copies: how many are made is recipe.each here")
     recipes, problems = _usable(recipes_of(config))
     parts = Parts.of(config, recipes)
     _check(config.recipe, config)

@@ -1,7 +1,7 @@
 """The script of a corpus: which voice says which text in which emotion, by which generator."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from emoforge.augment.corpora import Problem
@@ -10,10 +10,10 @@ from emoforge.augment.job import RecipeConfig
 from emoforge.augment.planner import Slot
 from emoforge.cast import Cast
 from emoforge.clip import Clip, Split
-from emoforge.component import Generator, digest
-from emoforge.errors import ConfigError
+from emoforge.component import Generator, digest, rng_for
+from emoforge.errors import ConfigError, EmoforgeError, SkipClip
 from emoforge.label import Label, Scheme
-from emoforge.synthesis import REFERENCES, SHORTEST_REFERENCE, Converter, Engine, Voice
+from emoforge.synthesis import Converter, Engine, Voice
 
 SENTENCES = "sentences"
 """Corpus of what was spoken with a generator's own voice, from a text alone."""
@@ -42,13 +42,17 @@ class Scriptwriter:
     def write(self, generators: Sequence[Generator]) -> Script:
         """The script of all; a generator that cannot take part is a problem, the rest goes on."""
         script = Script()
+        problems: dict[Problem, None] = {}
         for generator in generators:
-            try:
-                for split in self._splits(generator):
-                    for emotion in self.recipe.emotions or self.scheme.classes:
-                        self._part(script, generator, split, emotion)
-            except ConfigError as error:
-                script.problems.append(Problem(generator.name, str(error)))
+            for split in self._splits(generator):
+                for emotion in self.recipe.emotions or self.scheme.classes:
+                    for cell in self._cells(generator, split, emotion):
+                        try:
+                            script.slots += list(cell)
+                        except (EmoforgeError, SkipClip) as error:
+                            problems[Problem(generator.name, str(error))] = None
+        script.lines = [s.clip for s in script.slots if s.clip.is_line and s.copy == 0]
+        script.problems = list(problems)  # each once
         return script
 
     def _splits(self, generator: Generator) -> list[Split]:
@@ -57,27 +61,19 @@ class Scriptwriter:
         only_test = generator.name in self.recipe.unseen
         return [split for split in self.splits if (split == "test") == only_test]
 
-    def _part(self, script: Script, generator: Generator, split: Split, emotion: str) -> None:
+    def _cells(self, generator: Generator, split: Split, emotion: str) -> Iterator[Iterable[Slot]]:
+        """Slots speaker by speaker; of voices of its own all at once. Reading one may raise."""
         speakers = self._speakers(split)
         if isinstance(generator, Engine) and not generator.clones:
-            lines = self._own_voices(generator, split, emotion, len(speakers))
-            for slot in lines:
-                if slot.copy == 0:
-                    script.lines.append(slot.clip)
-                script.slots.append(slot)
+            yield self._own_voices(generator, split, emotion, len(speakers))
             return
         for speaker in speakers:
             if isinstance(generator, Engine):
-                slots = self._cloned(generator, speaker, split, emotion)
+                yield self._cloned(generator, speaker, split, emotion)
             elif isinstance(generator, Converter):
-                slots = self._converted(generator, speaker, split, emotion)
+                yield self._converted(generator, speaker, split, emotion)
             else:
-                slots = self._changed(generator, speaker, split, emotion)
-            if found := list(slots):
-                script.slots += found
-            else:
-                why = f"speaker {speaker} has no clip of '{emotion}' that it could start from"
-                script.problems.append(Problem(generator.name, why))
+                yield self._changed(generator, speaker, split, emotion)
 
     def _speakers(self, split: Split) -> list[str]:
         wanted = self.recipe.speakers
@@ -85,10 +81,12 @@ class Scriptwriter:
 
     def _cloned(self, engine: Engine, speaker: str, split: Split, emotion: str) -> Iterator[Slot]:
         """The speaker's voice, by its clearest clips of the emotion, with other texts."""
-        found = self.cast.clips(speaker, emotion, split=split, shortest=SHORTEST_REFERENCE)
-        references = tuple(found[:REFERENCES])
+        clearest = self._clips(speaker, emotion, split)[0]
+        rng = rng_for(self.seed, engine.name, speaker, emotion)
+        # Nothing is spoken again: the clearest clip itself may show the voice.
+        references = engine.references(replace(clearest, id=""), self.cast, rng)
         if not references:
-            return
+            raise SkipClip(f"no clip of speaker {speaker} shows '{emotion}' for long enough")
         language = self.language(engine, references[0].language)
         texts = self._texts(language, emotion)
         first = _offset(self.seed, speaker, emotion, engine.name)
@@ -105,11 +103,11 @@ class Scriptwriter:
             clip
             for speaker in self._speakers(split)
             if speaker != target
-            for clip in self.cast.clips(speaker, emotion, split=split)
+            for clip in self._convertible(converter, target, speaker, emotion, split)
         ]
-        sources.sort(key=lambda clip: digest(self.seed, target, clip.id))
         if not sources:
-            return
+            raise SkipClip(f"nobody's '{emotion}' can be given to speaker {target}")
+        sources.sort(key=lambda clip: digest(self.seed, target, clip.id))
         references = converter.clips_of(target, sources[0], self.cast)  # all are of one emotion
         for number in range(self.recipe.each):
             clip, copy = sources[number % len(sources)], number // len(sources)
@@ -119,9 +117,27 @@ class Scriptwriter:
         self, generator: Generator, speaker: str, split: Split, emotion: str
     ) -> Iterator[Slot]:
         """The speaker's own clips, as a codec or an edit changes them."""
-        clips = self.cast.clips(speaker, emotion, split=split)
-        for number in range(self.recipe.each if clips else 0):
+        clips = self._clips(speaker, emotion, split)
+        for number in range(self.recipe.each):
             yield Slot(generator, clips[number % len(clips)], number // len(clips))
+
+    def _clips(self, speaker: str, emotion: str, split: Split) -> list[Clip]:
+        """A speaker's clips of an emotion, at least one; raises SkipClip."""
+        if not (found := self.cast.clips(speaker, emotion, split=split)):
+            raise SkipClip(f"speaker {speaker} has no clip of '{emotion}' to start from")
+        return found
+
+    def _convertible(
+        self, converter: Converter, target: str, speaker: str, emotion: str, split: Split
+    ) -> list[Clip]:
+        """A speaker's clips of an emotion; none where the converter gives them other voices."""
+        clips = self.cast.clips(speaker, emotion, split=split)
+        if not clips:
+            return []
+        try:
+            return clips if target in converter.targets_of(clips[0], self.cast) else []
+        except SkipClip:
+            return []
 
     def _own_voices(
         self, engine: Engine, split: Split, emotion: str, speakers: int
@@ -130,36 +146,41 @@ class Scriptwriter:
         language = self.language(engine, self._spoken())
         voices = [
             voice
-            for voice in self._voices(engine.voices(language), split)
+            for voice in self._voices(engine, language, split)
             if not voice.emotions or emotion in voice.emotions
         ]
+        if not voices:
+            raise SkipClip(f"none of its voices for {split} has '{emotion}'")
         texts = self._texts(language, emotion)
         count = self.recipe.each * (speakers or len(voices))
         first = _offset(self.seed, split, emotion, engine.name)
         pairs = [(text, voice) for text in texts for voice in voices]
-        for number in range(count if pairs else 0):
+        for number in range(count):
             text, voice = pairs[(first * len(voices) + number) % len(pairs)]
             line = self._line(engine, text, language, voice, emotion, split)
             yield Slot(engine, line, number // len(pairs))
 
-    def _voices(self, voices: Sequence[Voice], split: Split) -> list[Voice]:
+    def _voices(self, engine: Engine, language: str, split: Split) -> list[Voice]:
         """The voices of a split: dealt out one after the other, so that none is in two.
 
         A single split has them all; those with most emotions come first, train deals first.
         """
+        voices = engine.voices(language)
         order = sorted(voices, key=lambda voice: (-len(voice.emotions), voice.name))
-        hands = [name for name in ("train", "test", "dev") if name in self.splits]
+        splits = self._splits(engine)
+        hands = [name for name in ("train", "test", "dev") if name in splits]
         return [v for v, hand in zip(order, itertools.cycle(hands)) if hand == split]
 
     def _line(
         self, engine: Engine, text: str, language: str, voice: Voice, emotion: str, split: Split
     ) -> Clip:
-        identity = digest(engine.name, text, language, voice.name, emotion, split)
+        rate = self.recipe.rate
+        identity = digest(engine.name, text, language, voice.name, emotion, split, rate)
         return Clip(
             id=f"{SENTENCES}/{identity}",
             path="",
             duration=0.0,
-            rate=self.recipe.rate,
+            rate=rate,
             label=Label.of(emotion, self.scheme),
             speaker=voice.name,
             corpus=SENTENCES,

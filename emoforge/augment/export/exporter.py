@@ -17,6 +17,7 @@ from emoforge.augment.export.row import Row, row
 from emoforge.clip import Clip
 from emoforge.component import Component
 from emoforge.errors import EmoforgeError, ExportError
+from emoforge.licence import Use, forbidden
 from emoforge.progress import Advance
 
 Add = Callable[[Row], None]
@@ -88,12 +89,17 @@ class Exporter(Component):
         return Remarks()
 
     def write(
-        self, clips: Iterable[Clip], out: Path, advance: Advance = lambda done: None
+        self,
+        clips: Iterable[Clip],
+        out: Path,
+        advance: Advance = lambda done: None,
+        use: Use = "any",
     ) -> Exported:
         """Export clips into the folder `out`, which appears only when it is complete.
 
         An earlier export of that name is replaced. A clip that cannot be read, has no split,
-        repeats an id or has a label of another scheme than the first clip's is left out and
+        repeats an id, has a licence that forbids `use`, or a label of another scheme than the first
+        clip's is left out and
         listed in `problems`. Raises ExportError when nothing is left to export, when `out` holds
         anything else, when the disk is full or forbids writing; then nothing stands under the
         name, or the earlier export still does.
@@ -104,7 +110,7 @@ class Exporter(Component):
             with self.writing(folder) as add:
                 for clip, audio in _read_ahead(clips):
                     try:
-                        checked = _checked(clip, audio, tally, seen)
+                        checked = _checked(clip, audio, tally, seen, use)
                         one = row(clip, self.prepared(checked), self.disclosure)
                     except EmoforgeError as error:
                         problems.append((clip.id, str(error)))
@@ -121,10 +127,14 @@ class Exporter(Component):
         return Exported(out, self.name, tally.clips, tally.seconds, counts, tuple(problems))
 
 
-def _checked(clip: Clip, audio: Audio | EmoforgeError, tally: Tally, seen: set[str]) -> Audio:
+def _checked(
+    clip: Clip, audio: Audio | EmoforgeError, tally: Tally, seen: set[str], use: Use
+) -> Audio:
     if clip.id in seen:
         raise ExportError("another clip before it has the same id")
     seen.add(clip.id)
+    if why := forbidden(clip.licence, use):
+        raise ExportError(why)
     if isinstance(audio, EmoforgeError):
         raise audio
     if tally.clips and clip.label.scheme.name != tally.scheme:

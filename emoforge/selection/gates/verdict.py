@@ -9,13 +9,22 @@ from emoforge.selection.gates.signal import Finite
 
 
 def measure_all(gates: Sequence[Gate], candidate: Audio, given: Given) -> dict[str, float | None]:
-    """Gate key → measured value; `finite` alone where samples are not finite."""
+    """Gate key → measured value; `finite` alone where samples are not finite.
+
+    A gate that fails and does not measure always is left for later, when the error is kept.
+    """
     finite = Finite()
     counted = finite.measure(candidate, given)
     values: dict[str, float | None] = {finite.key: counted}
     if finite.reject(counted):
         return values
-    return values | {gate.key: gate.measure(candidate, given) for gate in gates}
+    for gate in gates:
+        try:
+            values[gate.key] = gate.measure(candidate, given)
+        except Exception:
+            if gate.always:
+                raise
+    return values
 
 
 def first_rejection(

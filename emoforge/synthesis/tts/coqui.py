@@ -12,6 +12,7 @@ from emoforge.audio import Samples
 from emoforge.component import INCIDENTAL, Params
 from emoforge.errors import ConfigError, LabelError
 from emoforge.label import canonical
+from emoforge.licence import UNSTATED
 from emoforge.network import seeded
 from emoforge.synthesis.tts import vits
 from emoforge.synthesis.tts.checkpoint import (
@@ -21,7 +22,7 @@ from emoforge.synthesis.tts.checkpoint import (
     official_licence,
 )
 from emoforge.synthesis.tts.engine import Utterance, Voice
-from emoforge.synthesis.tts.network import UNSTATED, NetworkEngine
+from emoforge.synthesis.tts.network import NetworkEngine
 
 if TYPE_CHECKING:
     import torch

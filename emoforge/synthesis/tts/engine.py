@@ -74,8 +74,8 @@ class Utterance:
 
     text: plain, without mark-up; language: BCP 47 tag. voice: one of the engine's own, "" where
     `references` give it. emotion: canonical name. strength: 1 is as the emotion usually is, 0
-    neutral; engines that cannot grade it refuse others than 1. seed: of a torch or numpy generator;
-    an utterance with the same fields gives the same samples, whatever else is in its batch.
+    neutral; engines that cannot grade it refuse others than 1. seed: for engines that draw. An
+    utterance with the same fields gives the same samples, whatever else is in its batch.
     params: all that was planned, for what an engine drew itself (`draw`).
     """
 
@@ -109,6 +109,8 @@ class Engine(Generator):
     family: ClassVar[Family] = "tts"
     clones: ClassVar[bool] = False
     """Whether it speaks with the voice of reference clips, instead of voices of its own."""
+    seeded: ClassVar[bool] = True
+    """Whether it draws while it speaks: another seed, another sound."""
 
     def __post_init__(self) -> None:
         if self.emotion not in (known := ("keep", "random")):
@@ -166,6 +168,8 @@ class Engine(Generator):
             check_references(clip)
         emotion = self._emotion(clip, voice, rng)
         strength = round(float(rng.uniform(self.strength[0], self.strength[1])), 4)
+        if emotion == "neutral":
+            strength = 1.0  # there is no more or less of it
         name = voice.name if voice else ""
         plan = {
             "text": text,
@@ -173,7 +177,7 @@ class Engine(Generator):
             "voice": name,
             "emotion": emotion,
             "strength": strength,
-            "seed": int(rng.integers(2**31)),
+            **({"seed": int(rng.integers(2**31))} if self.seeded else {}),
             **self.draw(name, rng),
         }
         if voice is not None and emotion not in voice.emotions:
@@ -246,7 +250,7 @@ class Engine(Generator):
                 references=clip.references,
                 emotion=one["emotion"],
                 strength=one["strength"],
-                seed=one["seed"],
+                seed=one.get("seed", 0),
                 params=one,
             )
             for clip, one in zip(clips, params, strict=True)

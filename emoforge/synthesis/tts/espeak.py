@@ -43,6 +43,7 @@ class Espeak(Engine):
 
     name: ClassVar[str] = "espeak"
     version: ClassVar[int] = 2
+    seeded: ClassVar[bool] = False
     requires: ClassVar[tuple[Requirement, ...]] = (
         Requirement("pyworld"),
         Requirement("espeakng_loader", extra="tts", check=data_problem),

@@ -16,6 +16,7 @@ from emoforge.component import INCIDENTAL, Params, Promise, Requirement, digest
 from emoforge.errors import ConfigError, EmoforgeError, RequirementError, SkipClip
 from emoforge.hub import weights_digest
 from emoforge.label import ALIASES
+from emoforge.licence import UNSTATED
 from emoforge.synthesis.tts import openjtalk
 from emoforge.synthesis.tts.engine import Engine, Utterance, Voice
 from emoforge.synthesis.tts.libhts import say
@@ -30,6 +31,7 @@ _BY_GENDER = {"f": "female", "m": "male"}
 _SLOWER = 1.25
 """Than espeak-ng: the four known voices take 1.1 to 1.5 times as long."""
 _TERMS = re.compile(r"Creative Commons Attribution (\d\.\d)\b")
+_MORE_TERMS = re.compile(r"non-?commercial|no-?derivative|share-?alike", re.IGNORECASE)
 _NOTICES = ("COPYRIGHT*", "COPYING*", "LICENSE*", "LICENCE*")
 
 
@@ -58,6 +60,7 @@ class Hts(Engine):
 
     name: ClassVar[str] = "hts"
     version: ClassVar[int] = 1
+    seeded: ClassVar[bool] = False
     requires: ClassVar[tuple[Requirement, ...]] = (
         Requirement("pyopenjtalk", "tts"),
         Requirement("onnxruntime", "tts"),  # without it Open JTalk reads some words otherwise
@@ -158,9 +161,9 @@ def _speaker(name: str, files: Mapping[str, Path]) -> Speaker:
 
 
 def _licence(folder: Path) -> str:
-    """The licence that the notice beside a voice names, "" for none that is known."""
+    """The Creative Commons licence that the notice beside a voice names, else `UNSTATED`."""
     for notice in (found for name in _NOTICES for found in sorted(folder.glob(name))):
         text = re.sub(r"[\s#]+", " ", notice.read_text(encoding="utf-8", errors="replace"))
-        if terms := _TERMS.search(text):
+        if (terms := _TERMS.search(text)) and not _MORE_TERMS.search(text):
             return f"CC-BY-{terms[1]}"
-    return ""
+    return UNSTATED

@@ -30,15 +30,13 @@ from emoforge.clip import Clip
 from emoforge.component import INCIDENTAL, Params, Requirement
 from emoforge.errors import AudioError, ConfigError, EmoforgeError, RequirementError, SkipClip
 from emoforge.hub import model_folder, weights_digest
+from emoforge.licence import UNSTATED
 from emoforge.network import computing, device_of, seeded
 from emoforge.synthesis.shown import Shown
 from emoforge.synthesis.tts.engine import SHORTEST_REFERENCE, Engine, Utterance, Voice
 
 if TYPE_CHECKING:
     import torch
-
-UNSTATED = "unstated"
-"""Name of a licence that nobody stated: permits nothing that is asked for."""
 
 
 @dataclass(frozen=True)

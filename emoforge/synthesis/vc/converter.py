@@ -68,14 +68,15 @@ class Converter(Generator):
 
         Another speaker than the clip's, recorded in its split. Raises SkipClip if there is none.
         """
-        return self.clips_of(str(rng.choice(self._candidates(clip, cast))), clip, cast)
+        return self.clips_of(str(rng.choice(self.targets_of(clip, cast))), clip, cast)
 
     def clips_of(self, target: str, clip: Clip, cast: Cast) -> tuple[Clip, ...]:
         """The clips of a target that show its voice for a clip: those in its emotion first."""
         clips = cast.clips(target, split=clip.split, shortest=SHORTEST)
         return tuple(sorted(clips, key=lambda one: one.emotion != clip.emotion)[: self.shown])
 
-    def _candidates(self, clip: Clip, cast: Cast) -> list[str]:
+    def targets_of(self, clip: Clip, cast: Cast) -> list[str]:
+        """Speakers whose voice a clip may get; raises SkipClip if there are none."""
         found = [
             name
             for name in cast.speakers(clip.split)

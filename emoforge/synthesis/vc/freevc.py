@@ -31,6 +31,7 @@ class FreeVC(NetworkConverter):
     name: ClassVar[str] = "freevc"
     version: ClassVar[int] = 1
     needs: ClassVar[Sequence[Sequence[str]]] = (("config.json",), ("model.pth", "*.pth"))
+    official_terms: ClassVar[str] = "MIT"
     source: ClassVar[str] = (
         "coqui's voice_conversion_models--multilingual--vctk--freevc24.zip, an asset of release "
         "v0.13.0_models of github.com/coqui-ai/TTS (MIT)"

@@ -33,6 +33,7 @@ class KnnVC(NetworkConverter):
     name: ClassVar[str] = "knnvc"
     version: ClassVar[int] = 1
     needs: ClassVar[Sequence[Sequence[str]]] = (("config.json",), ("model.pth", "*.pth"))
+    official_terms: ClassVar[str] = "MIT"
     source: ClassVar[str] = (
         "coqui's vocoder_models--en--librispeech100--wavlm-hifigan_prematched.zip, an asset of "
         "release v0.25.2_models of github.com/idiap/coqui-ai-TTS (MIT)"

@@ -41,11 +41,13 @@ class NetworkConverter(Converter):
     """A voice converter that is a neural network.
 
     model: folder with its official files, or a hub's `owner/name`. revision: commit of a hub's
-    model. device: `cpu`, `cuda`, `cuda:1`.
+    model. terms: licence of the weights, by default that of the official ones. device: `cpu`,
+    `cuda`, `cuda:1`.
     """
 
     model: str = field(default="", metadata=INCIDENTAL)
     revision: str = field(default="", metadata=INCIDENTAL)
+    terms: str = ""
     device: str = field(default="cpu", metadata=INCIDENTAL)
 
     requires: ClassVar[tuple[Requirement, ...]] = (Requirement("TTS", "tts"),)
@@ -53,6 +55,8 @@ class NetworkConverter(Converter):
     """Groups of files in the folder, as for `model_folder`."""
     source: ClassVar[str]
     """Where the weights come from, and their licence."""
+    official_terms: ClassVar[str]
+    """Licence of the official weights."""
 
     @abstractmethod
     def _files(self) -> Sequence[Path]:
@@ -84,6 +88,10 @@ class NetworkConverter(Converter):
         """Digest of the model's files."""
         return weights_digest(self._files())
 
+    def licence(self, params: Params) -> str:
+        """The licence of the weights."""
+        return self.terms or self.official_terms
+
     def check_requirements(self) -> None:
         """Raise RequirementError for packages or weights that are missing."""
         super().check_requirements()
@@ -103,7 +111,7 @@ class NetworkConverter(Converter):
 
     def _bare(self) -> "NetworkConverter":
         """Without what the network does not depend on: converters of other targets share it."""
-        return replace(self, targets=(), gender="any", shown=1)
+        return replace(self, targets=(), gender="any", shown=1, terms="")
 
     def _folder(self) -> Path:
         """The folder with the model's files; raises ConfigError or RequirementError."""

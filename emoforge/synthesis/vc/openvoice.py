@@ -30,6 +30,7 @@ class OpenVoice(NetworkConverter):
         (f"converter/{name}", f"checkpoints/converter/{name}", name)
         for name in ("config.json", "checkpoint.pth")
     )
+    official_terms: ClassVar[str] = "MIT"
     source: ClassVar[str] = (
         "`converter` of huggingface.co/myshell-ai/OpenVoiceV2, or `checkpoints/converter` of "
         "myshell-ai/OpenVoice (both MIT)"

@@ -13,7 +13,7 @@ import numpy as np
 from emoforge.audio import Audio
 from emoforge.component import INCIDENTAL, Params, canonical_json, digest
 from emoforge.errors import ConfigError, EmoforgeError, RequirementError
-from emoforge.licence import together
+from emoforge.licence import UNSTATED, together
 from emoforge.synthesis.tts.engine import Engine, Utterance, Voice
 from emoforge.synthesis.tts.worker.protocol import Capabilities, speaks
 from emoforge.synthesis.tts.worker.session import Launch, Line, Session, close_all, session
@@ -113,7 +113,7 @@ class Worker(Engine):
 
     def licence(self, params: Params) -> str:
         """The licences of the engine's weights and of the voice."""
-        return together(self._known.licence, super().licence(params)) or ""
+        return together(self._known.licence or UNSTATED, super().licence(params)) or ""
 
     def draw(self, voice: str, rng: np.random.Generator) -> dict[str, Any]:
         return {"settings": dict(self.settings)} if self.settings else {}
