@@ -162,6 +162,28 @@ def test_sounds_of_all_kinds_without_a_mark_have_large_p(seed, seconds):
     assert detect(Audio(sound.astype(np.float32), 16000)).p > SIGNIFICANT
 
 
+PERIOD_S = 4.096
+
+
+@pytest.mark.parametrize("seconds", [16, 60])
+@pytest.mark.parametrize("kind", ["hum", "sine", "hum in noise", "loop", "clicks"])
+def test_what_repeats_without_a_mark_has_large_p(kind, seconds):
+    """The pattern repeats as well: what is alike from period to period must not add up."""
+    time = np.arange(16000 * seconds) / 16000
+    rng = np.random.default_rng(1)
+    hum = sum(0.05 * np.sin(2 * np.pi * 110 * k * time) / k for k in range(1, 60))
+    sound = {
+        "hum": hum,
+        "sine": 0.3 * np.sin(2 * np.pi * 1000 * time),
+        "hum in noise": hum + 0.002 * rng.normal(size=len(time)),
+        "loop": np.resize(rng.normal(0, 0.1, round(16000 * PERIOD_S)), len(time)),
+        "clicks": (np.arange(len(time)) % 4096 == 0) * 0.8,
+    }[kind]
+    found = detect(Audio(sound.astype(np.float32), 16000))
+    assert found.p > SIGNIFICANT
+    assert found.payload is None
+
+
 def test_of_a_long_sound_the_beginning_is_heard():
     rng = np.random.default_rng(0)
     noise = Audio(rng.normal(0, 0.1, (SECONDS + 30) * 16000).astype(np.float32), 16000)

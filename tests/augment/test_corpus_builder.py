@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,10 +17,10 @@ from emoforge.augment.job import RecipeConfig
 from emoforge.augment.report.reproduce import command
 from emoforge.cast import Cast
 from emoforge.clip import SPLITS, Clip, Split
-from emoforge.component import Generator, create
+from emoforge.component import Generator, create, rng_for
 from emoforge.config import compose, plain
 from emoforge.errors import ConfigError, CorpusError, EmoforgeError, RequirementError
-from emoforge.label import BASIC4, Label
+from emoforge.label import BASIC4, WIDE8, Label
 from emoforge.progress import Progress
 from emoforge.synthesis import Engine, Voice
 from emoforge.synthesis.sentences import Text, sentences
@@ -92,8 +92,8 @@ def script(
     return writer.write(generators)
 
 
-def generator(name: str) -> Generator:
-    made = create("generator", name)
+def generator(name: str, **options: Any) -> Generator:
+    made = create("generator", name, options)
     assert isinstance(made, Generator)
     return made
 
@@ -179,7 +179,7 @@ def test_the_language_is_the_speakers_or_as_configured_or_the_only_one() -> None
 def test_a_speaker_without_an_emotion_is_named() -> None:
     clips = [c for c in recordings() if (c.speaker, c.emotion) != ("dev1", "sad")]
     (problem,) = script([Parrot()], clips).problems
-    assert problem.sentence == "speaker dev1 has no clip of 'sad' that it could start from"
+    assert problem.sentence == "speaker dev1 has no clip of 'sad' to start from"
 
 
 def test_texts_of_the_corpus_and_of_a_file(tmp_path: Path) -> None:
@@ -194,6 +194,70 @@ def test_texts_of_the_corpus_and_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'neutral'"):
         load_texts("neutrl", clips)
     assert Texts([Text("x", "de", None)]).has("de-AT")
+
+
+def test_a_converter_keeps_to_its_targets_and_genders() -> None:
+    clips = [
+        replace(clip, gender="male") if clip.speaker.endswith("1") else clip
+        for clip in recordings()
+    ]
+    own = generator("world_vc", targets=["train0", "test0"], gender="same")
+    made = script([own], clips)
+    assert {slot.clip.references[0].speaker for slot in made.slots} == {"train0", "test0"}
+    assert {slot.clip.gender for slot in made.slots} == {"female"}
+    assert any("speaker dev0" in problem.sentence for problem in made.problems)
+
+
+def test_what_lacks_for_one_leaves_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("text,language,emotion\nSo glad.,en,happy\nSo sad.,en,sad\n")
+    made = script([Parrot()], recordings(), str(file))
+    assert {slot.clip.emotion for slot in made.slots} == {"happy", "sad"}
+    assert {p.sentence for p in made.problems} == {
+        "there is no text in 'en-US' for 'angry'",
+        "there is no text in 'en-US' for 'neutral'",
+    }
+    polyglot = [
+        replace(clip, language="pl") if clip.speaker == "train0" else clip for clip in recordings()
+    ]
+    made = script([Parrot()], polyglot)
+    assert {slot.clip.speaker for slot in made.slots} == {
+        clip.speaker for clip in polyglot if clip.language != "pl"
+    }
+    assert len(made.problems) == 1
+
+
+def test_an_emotion_that_no_voice_has_is_named() -> None:
+    writer = Scriptwriter(
+        RecipeConfig("test", 2, ["fearful"], languages={"choir": "de"}), WIDE8, Cast({}),
+        load_texts("neutral", []), ["test"], 0,
+    )  # fmt: skip
+    (problem,) = writer.write([Choir()]).problems
+    assert problem.sentence == "none of its voices for test has 'fearful'"
+
+
+def test_an_unseen_attack_has_all_its_voices_in_test() -> None:
+    made = script([Choir(), Parrot()], recordings(), unseen=["choir"], each=20)
+    assert {line.speaker for line in made.lines} == {f"v{i}" for i in range(5)}
+    assert {line.split for line in made.lines} == {"test"}
+
+
+def test_another_rate_is_another_line() -> None:
+    ids = [
+        {line.id for line in script([Choir()], recordings(), rate=rate).lines}
+        for rate in (16000, 22050)
+    ]
+    assert ids[0].isdisjoint(ids[1])
+
+
+def test_what_sounds_the_same_is_planned_once(shared: Path) -> None:
+    hts = generator("hts", model=str(shared / "weights" / "hts_voices"))
+    line = Clip(
+        id="line", path="", duration=0, rate=16000, label=Label.of("neutral", BASIC4),
+        speaker="takumi", corpus="x", text="今日は晴れです。", language="ja",
+    )  # fmt: skip
+    ids = {hts.planned(line, hts.plan(line, rng_for(n))).id for n in range(3)}
+    assert len(ids) == 1
 
 
 # --- whole runs -----------------------------------------------------------------------------
@@ -331,6 +395,7 @@ def test_what_the_licence_policy_forbids_is_not_made(tmp_path: Path) -> None:
         (["recipe.texts=none.csv"], "none.csv"),
         (["license_policy=comercial"], "license_policy='comercial'"),
         (["generators=[xtts]"], "generators.xtts.model"),
+        (["generators.prosody.copies=2"], "how many are made is recipe.each here"),
     ],
 )
 def test_settings_that_cannot_be_used(tmp_path: Path, settings: list[str], sentence: str) -> None:

@@ -70,9 +70,12 @@ def test_an_own_folder_of_voices(folder: Path, tmp_path: Path) -> None:
         "anna": ({"angry", "neutral"}, None),
         "b-m02": ({"neutral"}, "male"),
     }
-    assert {one.voice.licence for one in found.values()} == {""}
+    assert {one.voice.licence for one in found.values()} == {"unstated"}
     (own / "COPYRIGHT.txt").write_text("under the Creative Commons Attribution-NonCommercial 4.0")
-    assert find_speakers(tmp_path)["anna"].voice.licence == ""
+    assert find_speakers(tmp_path)["anna"].voice.licence == "unstated"
+    both = "Creative Commons Attribution 3.0 engine; the voice for non-commercial research only"
+    (own / "COPYRIGHT.txt").write_text(both)
+    assert find_speakers(tmp_path)["anna"].voice.licence == "unstated"
     (own / "LICENSE").write_text("# the Creative Commons\n#  Attribution 4.0 license")
     assert find_speakers(tmp_path)["anna"].voice.licence == "CC-BY-4.0"
     (own / "anna_angry.htsvoice").touch()
