@@ -356,6 +356,9 @@ def test_no_corpus_is_needed_for_an_engines_own_voices(tmp_path: Path) -> None:
     assert {clip.rate for clip in made} == {22050}
     assert {clip.split for clip in made} == {"dev"}
     assert {clip.text for clip in made} <= set(sentences("de").neutral)
+    page = " ".join(Path(summary.report).read_text(encoding="utf-8").split())
+    assert "planned from texts" in page
+    assert "all that passed the gates, whatever the judge hears in them" in page
     shell = command(plain(config))
     assert shell is not None
     assert "corpus=" not in shell

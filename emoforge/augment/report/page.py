@@ -113,6 +113,7 @@ def render(workspace: Workspace, now: datetime) -> str:
         kept_seconds=workspace.kept_seconds(basis.selection),
         evidence=gather(workspace, basis.judge, basis.selection, scheme) if scheme else None,
         threshold=threshold,
+        selects_all=selection.get("selector", {}).get("name") == "everything",
         cards=cards(workspace, basis, scheme) if scheme else [],
         card=qualification(judge_card, basis.scheme, corpora) if judge_card else None,
         judge_page=JUDGE_PAGE,
