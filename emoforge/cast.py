@@ -23,7 +23,7 @@ class Cast:
         heard = clarity or {}
         found: dict[str, list[Clip]] = defaultdict(list)
         for clip in sorted(clips, key=lambda clip: (-heard.get(clip.id, -1.0), clip.id)):
-            if (clip.consent or "").strip().lower() != "no":
+            if clip.consents is not False:
                 found[clip.speaker].append(clip)
         return cls(dict(sorted(found.items())))
 

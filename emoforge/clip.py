@@ -10,6 +10,13 @@ from emoforge.label import Label
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
+_CONSENTS = {
+    **dict.fromkeys(("yes", "y", "true", "1", "given", "granted", "agreed"), True),
+    **dict.fromkeys(
+        ("no", "n", "false", "0", "denied", "refused", "declined", "withdrawn", "revoked"), False
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
@@ -42,7 +49,7 @@ class Clip:
     start, duration: the segment of the file that is the clip, in seconds.
     rate: sampling rate of the file, Hz.
     language: BCP 47 tag such as `de` or `en-US`.
-    consent: what the speaker agreed to, as the corpus says it; "no" is a refusal to be cloned.
+    consent: whether the speaker agrees to be cloned, in the corpus's words (see `consents`).
     references: other clips that a generator is given along with this one, such as of the voice
         to speak with; they are not catalogued with it.
 
@@ -72,6 +79,11 @@ class Clip:
     def emotion(self) -> str:
         """The hard label."""
         return self.label.hard
+
+    @property
+    def consents(self) -> bool | None:
+        """Whether the speaker agrees to be cloned; None where the corpus does not clearly say."""
+        return _CONSENTS.get((self.consent or "").strip().lower())
 
     @property
     def is_line(self) -> bool:

@@ -11,10 +11,10 @@ UNSTATED = "unstated"
 
 _OPEN = re.compile(
     r"(cc0|cc-by(-sa|-nd)?|mit|apache|bsd|isc|public-domain|a?gpl|lgpl|mpl|odc-by|odbl|pddl)"
-    r"(-v?\d+(\.\d+)*)?(-(clause|only|or-later|international|unported|universal|licen[cs]e))*"
+    r"(-?v?\d+(\.\d+)*)?(-(clause|only|or-later|international|unported|universal|licen[cs]e))*"
 )
 _NONCOMMERCIAL = re.compile(
-    r"cc-by-nc(-sa|-nd)?(-\d.*)?|(.*-)?(cpml|non-?commercial|research|academic)(-.*)?"
+    r"cc-by-nc(-sa|-nd)?(-\d.*)?|(.*-)?(cpml|coqui-public-model|non-?commercial|research|academic)(-.*)?"
 )
 _NO_DERIVATIVES = re.compile(r"cc-by-(nc-)?nd\b.*")
 

@@ -15,7 +15,7 @@ def inspection_tables(inspection: Inspection) -> list["RenderableType"]:
     """What `emoforge inspect` prints, as rich renderables."""
     from rich.text import Text
 
-    if not inspection.recordings and not inspection.total.planned:
+    if not inspection.recordings and not sum(inspection.outcomes.values()):
         return [Text(f"{inspection.workspace}: an empty workspace, nothing is catalogued yet")]
     tables = [_outcomes_table(inspection), _funnel_table(inspection)]
     if inspection.recordings:

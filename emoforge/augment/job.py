@@ -35,14 +35,14 @@ class JobConfig:
     """What the jobs that make candidates have in common.
 
     generators: name → options, with `copies`: candidates a clip.
-    gates: name → options. judge, selector: options, with `name`.
+    gates: name → options; null: not in force. judge, selector: options, with `name`.
     retries: how often a candidate that failed or that a gate rejected is drawn anew.
     license_policy: what the set is made for; what a licence forbids is not made.
     """
 
     workspace: str
     generators: dict[str, dict[str, Any]]
-    gates: dict[str, dict[str, Any]]
+    gates: dict[str, dict[str, Any] | None]
     judge: dict[str, Any]
     selector: dict[str, Any]
     runner: RunnerConfig = field(default_factory=RunnerConfig)
@@ -75,6 +75,7 @@ class RecipeConfig:
     emotions: of the scheme; all where empty.
     texts: what is said: `neutral` or `congruent` of the sentences that emoforge ships, `corpus`
         for those of the corpus, or a file (.txt, .csv, .tsv, .jsonl).
+    texts_licence: of texts that are not emoforge's; "" where nobody stated it.
     languages: generator → language of its texts, where it is not the speaker's own.
     speakers: those of the corpus that take part; all where empty.
     unseen: generators whose speech only the test split has, as attacks that nobody trained on.
@@ -87,6 +88,7 @@ class RecipeConfig:
     each: int
     emotions: list[str] = field(default_factory=list)
     texts: str = "neutral"
+    texts_licence: str = ""
     languages: dict[str, str] = field(default_factory=dict)
     speakers: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
@@ -123,7 +125,11 @@ class Parts:
                 raise ConfigError(f"splits: there is no split '{split}': {nearest(split, SPLITS)}")
         parts = cls(
             recipes or recipes_of(config),
-            [cast(Gate, create("gate", name, options)) for name, options in config.gates.items()],
+            [
+                cast(Gate, create("gate", name, options))
+                for name, options in config.gates.items()
+                if options is not None
+            ],
             cast(Judge, _named("judge", config.judge)),
             cast(Selector, _named("selector", config.selector)),
             [cast(Exporter, create("exporter", name)) for name in config.export],

@@ -1,12 +1,13 @@
 """Making what is planned, and drawing anew what was not good enough."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from emoforge.augment.assess import gate_candidates
 from emoforge.augment.generate import SETUP, generate
-from emoforge.augment.planner import Planned, plan_candidates
+from emoforge.augment.planner import Planned, Slot, plan_candidates
 from emoforge.cast import Cast
 from emoforge.licence import Use
 from emoforge.progress import Progress
@@ -33,13 +34,29 @@ class Making:
     retry_failed: bool
 
 
+@dataclass(frozen=True)
+class Filled:
+    """What became of the candidates that were asked for.
+
+    asked: how many; by_attempt: how many were good at the first attempt, the second, …; empty:
+    generator → emotion → those of which no attempt was.
+    """
+
+    asked: int
+    by_attempt: Sequence[int]
+    empty: Mapping[str, Mapping[str, int]]
+
+
 def make(
     workspace: Workspace, planned: Planned, how: Making, cast: Cast, progress: Progress
-) -> str:
-    """Make what is pending of the planned candidates and gate it; returns the gates' key.
+) -> tuple[str, Filled]:
+    """Make what is pending of the planned candidates and gate it; the gates' key, and what for.
 
     Raises RunStoppedError as `generate` does.
     """
+    asked = len(planned.candidates)
+    by_attempt = []
+    empty: Counter[tuple[str, str]] = Counter()
     for attempt in range(1 + how.retries):
         generate(
             workspace,
@@ -53,15 +70,23 @@ def make(
             progress=progress,
         )
         key = gate_candidates(workspace, how.gates, progress, how.workers)
-        if attempt < how.retries:
-            bad = workspace.not_good(key, SETUP) & planned.candidates.keys()
-            slots = [
-                replace(planned.candidates[candidate], attempt=attempt + 1)
-                for candidate in sorted(bad)
-            ]
-            if not slots:
-                break
-            planned = plan_candidates(
-                workspace, slots, len(slots), how.seed, progress, cast=cast, use=how.use
-            )
-    return key
+        bad = workspace.not_good(key) & planned.candidates.keys()
+        by_attempt.append(len(planned.candidates) - len(bad))
+        again = bad - workspace.broken(SETUP) if attempt < how.retries else set()
+        empty.update(_what(planned.candidates[one]) for one in bad - again)
+        if not again:
+            break
+        slots = [replace(planned.candidates[one], attempt=attempt + 1) for one in sorted(again)]
+        planned = plan_candidates(
+            workspace, slots, len(slots), how.seed, progress, cast=cast, use=how.use
+        )
+        found = {(slot.clip.id, slot.copy) for slot in planned.candidates.values()}
+        empty.update(_what(slot) for slot in slots if (slot.clip.id, slot.copy) not in found)
+    nested: dict[str, dict[str, int]] = {}
+    for (generator, emotion), count in sorted(empty.items()):
+        nested.setdefault(generator, {})[emotion] = count
+    return key, Filled(asked, by_attempt, nested)
+
+
+def _what(slot: Slot) -> tuple[str, str]:
+    return slot.generator.name, slot.clip.emotion

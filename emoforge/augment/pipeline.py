@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -19,7 +19,7 @@ from emoforge.augment.importing import Imported, import_corpus
 from emoforge.augment.inspection import Inspection, inspect_workspace
 from emoforge.augment.inspection_tables import inspection_tables
 from emoforge.augment.job import AugmentConfig, JobConfig, Parts
-from emoforge.augment.making import Making, make
+from emoforge.augment.making import Filled, Making, make
 from emoforge.augment.planner import Planned, plan_candidates, slots_of
 from emoforge.augment.report import write_report
 from emoforge.cast import Cast
@@ -48,12 +48,14 @@ _PACKAGES = (
 class Summary:
     """What a run did: the workspace's counts, and where the results are.
 
+    filled: what became of the candidates that this run asked for, retries and all.
     emotions: a table of target and heard emotion, clip by clip; achieved: the same counted, by
     generator, target and what the judge heard, of all judged candidates.
     """
 
     workspace: str
     inspection: Inspection
+    filled: Filled
     exports: list[dict[str, Any]]
     report: str
     emotions: str
@@ -65,6 +67,7 @@ class Summary:
         return {
             "workspace": self.workspace,
             **self.inspection.to_dict(),
+            "filled": asdict(self.filled),
             "exports": self.exports,
             "report": self.report,
             "emotions": self.emotions,
@@ -79,6 +82,7 @@ class Summary:
         console = Console(markup=False)  # a path may have brackets
         for table in (*inspection_tables(self.inspection), *achieved_tables(self.achieved)):
             console.print(table)
+        console.print(self._filled())
         console.print(
             f"\nEmotions: {self.emotions} (target and heard, clip by clip)", soft_wrap=True
         )
@@ -90,6 +94,20 @@ class Summary:
                 console.print(f"          left out {len(problems)}, the first {first}")
         console.print(f"Next:     emoforge inspect {self.workspace}", soft_wrap=True)
         console.print(f"          emoforge audit leakage {self.workspace}", soft_wrap=True)
+
+    def _filled(self) -> str:
+        first, *later = self.filled.by_attempt
+        parts = [f"{first} were good at once"]
+        if later:
+            parts.append(f"{sum(later)} after a retry")
+        empty = [
+            f"{count} {emotion} by {generator}"
+            for generator, emotions in self.filled.empty.items()
+            for emotion, count in emotions.items()
+        ]
+        if empty:
+            parts.append(f"never: {', '.join(empty)}")
+        return f"Past the gates, of {self.filled.asked} that were asked for: {'; '.join(parts)}"
 
 
 def augment(
@@ -137,7 +155,7 @@ def carry_out(
             config.max_failures,
             retry_failed,
         )
-        gates = make(workspace, planned, making, cast, progress)
+        gates, filled = make(workspace, planned, making, cast, progress)
         judge_clips(workspace, parts.judge, gates, progress)
         scheme = scheme_named(config.scheme)
         selection = select_candidates(
@@ -151,6 +169,7 @@ def carry_out(
         return Summary(
             config.workspace,
             inspection,
+            filled,
             outputs["exports"],
             outputs["report"],
             outputs["emotions"],

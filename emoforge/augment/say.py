@@ -88,7 +88,7 @@ def speak_text(
     emotion: str,
     language: str = "",
     voice: str = "",
-    strength: float = 1.0,
+    strength: float | None = None,
     references: Sequence[Path] = (),
     seed: int = 0,
 ) -> Said:
@@ -96,7 +96,8 @@ def speak_text(
 
     language: may be left out where the engine has one only. voice: one of the engine's own; by
     default any that has the emotion. references: recordings of one voice in the emotion, for an
-    engine that clones. strength: of the emotion, 1 is as usual.
+    engine that clones. strength: of the emotion, 1 is as usual; by default what the settings
+    say, else that.
 
     Raises ConfigError for what cannot be said, RequirementError for what the engine lacks,
     AudioError for files, EmoforgeError if the engine fails.
@@ -104,7 +105,9 @@ def speak_text(
     if out.suffix not in (".flac", ".wav"):
         raise ConfigError(f"{out}: a name in .flac or .wav is needed")
     own = (settings or TtsSettings()).generators.get(engine, {})
-    speaking = _engine(engine, {**own, "strength": [strength, strength]})
+    if strength is not None:
+        own = {**own, "strength": [strength, strength]}
+    speaking = _engine(engine, {"strength": [1.0, 1.0], **own})
     if not emotion:
         raise ConfigError(f"no emotion is named: {nearest('', FULL.classes)}")
     wanted = canonical(emotion)
@@ -114,7 +117,8 @@ def speak_text(
     try:
         params = speaking.plan(line, rng_for(seed, line.id, engine))
     except SkipClip as reason:
-        raise ConfigError(f"this cannot be said: {reason}") from reason
+        subject = "it " if str(reason).startswith(("has ", "is ")) else ""
+        raise ConfigError(f"this cannot be said: {subject}{reason}") from reason
     _check_one_voice(references)
     speaking.setup()
     start = time.perf_counter()

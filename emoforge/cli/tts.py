@@ -40,7 +40,9 @@ def say(
     emotion: Annotated[str, typer.Option(help="Such as angry.")] = "",
     language: Annotated[str, typer.Option(help="BCP 47 tag, if the engine has several.")] = "",
     voice: Annotated[str, typer.Option(help="One of `emoforge tts voices ENGINE`.")] = "",
-    strength: Annotated[float, typer.Option(help="Of the emotion; 1 is as usual.")] = 1.0,
+    strength: Annotated[
+        float | None, typer.Option(help="Of the emotion; 1 is as usual.", show_default="1")
+    ] = None,
     reference: Annotated[
         list[Path] | None,
         typer.Option(help="Recordings of the voice in that emotion, for an engine that clones."),
@@ -72,7 +74,8 @@ def say(
         return
     typer.echo(
         f"{said.out}: {said.engine}, voice {said.voice}, {said.seconds:.2f} s, made at "
-        f"{said.speed:g} × real time, licence of the voice: {said.licence or 'none'}"
+        f"{said.speed:g} × real time, "
+        f"{f'licence of the voice: {said.licence}' if said.licence else 'no terms on the voice'}"
     )
     typer.echo(f"target: {said.target}{_probability(said.heard, said.target)}")
     if said.achieved is None:

@@ -253,16 +253,18 @@ class Workspace(Overview, Judging):
         for parent, rows in itertools.groupby(self.rows(query), key=lambda row: row.parent):
             yield parent, [(to_made(row), row.gate) for row in rows]
 
-    def not_good(self, gates: str, without: str) -> set[str]:
-        """Candidates that failed, or that their generator or these gates rejected.
-
-        without: a reason of failure that does not count.
-        """
+    def not_good(self, gates: str) -> set[str]:
+        """Candidates that failed, or that their generator or these gates rejected."""
         bad = sa.select(LATEST.c.candidate).where(LATEST.c.status.in_(("failed", "rejected")))
-        bad = bad.where(LATEST.c.reason != without)
         refused = sa.select(VERDICT.c.candidate)
         refused = refused.where(VERDICT.c.gates == gates, VERDICT.c.gate != "")
         return {row.candidate for query in (bad, refused) for row in self.rows(query)}
+
+    def broken(self, reason: str) -> set[str]:
+        """Candidates that failed for this reason."""
+        query = sa.select(LATEST.c.candidate)
+        query = query.where(LATEST.c.status == "failed", LATEST.c.reason == reason)
+        return {row.candidate for row in self.rows(query)}
 
     def made(self, candidate: str) -> Made | None:
         """The latest outcome of one candidate, without its clip."""

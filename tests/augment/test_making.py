@@ -119,7 +119,10 @@ def run(
     cast: Cast | None = None,
 ) -> str:  # fmt: skip
     how = Making(gates, 0, "any", retries, 0, 1000, False)
-    return make(workspace, planned, how, cast or Cast({}), QUIET)
+    key, filled = make(workspace, planned, how, cast or Cast({}), QUIET)
+    lost = sum(sum(emotions.values()) for emotions in filled.empty.values())
+    assert sum(filled.by_attempt) + lost == filled.asked == len(planned.candidates)
+    return key
 
 
 def outcomes(workspace: Workspace, key: str) -> dict[tuple[str, int], str]:
@@ -153,6 +156,12 @@ def test_what_fails_or_is_rejected_is_drawn_anew_and_every_attempt_is_kept(
         assert "passed" not in attempts[:-1], "a good one is not drawn again"
         assert attempts[-1] == "passed" or len(attempts) == 3, "a bad one is drawn twice more"
     assert len({row["id"] for row in workspace.table_rows("plan")}) == len(found)
+    how = Making([Loud()], 0, "any", 2, 0, 1000, False)
+    _, filled = make(workspace, plan(workspace, dice, clips), how, Cast({}), QUIET)
+    assert filled.by_attempt == [
+        sum(found[clip.id, n] == "passed" for clip in clips if (clip.id, n) in found)
+        for n in range(3)
+    ]
 
 
 def test_a_second_run_makes_nothing_again_and_more_retries_go_on(

@@ -29,7 +29,28 @@ from emoforge.synthesis.tts.text import LONGEST_TEXT, speakable, spoken_seconds
     ],
 )
 def test_what_is_read(text: str, plain: str) -> None:
-    assert speakable(text, "en") == plain
+    assert speakable(text, "") == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "good"),
+    [
+        ("Hello world.", "ja", False),
+        ("漢字", "en", False),
+        ("Привет, как дела?", "en-US", False),
+        ("TシャツをLサイズで買った。", "ja", True),
+        ("Ça va, Zoë?", "fr", True),
+        ("Привет, Anna!", "ru", True),
+        ("3 + 4", "ja", True),
+        ("ⵣⵣⵣ", "zgh", True),
+    ],
+)
+def test_a_text_is_in_the_letters_of_its_language(text: str, language: str, good: bool) -> None:
+    if good:
+        assert speakable(text, language) == text
+    else:
+        with pytest.raises(SkipClip, match=f"is not in the letters of '{language}'"):
+            speakable(text, language)
 
 
 @pytest.mark.parametrize(

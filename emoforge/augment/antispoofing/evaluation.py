@@ -35,6 +35,7 @@ from emoforge.selection.judges import taught
 from emoforge.workspace import Workspace
 
 _FEW_SPEAKERS = 10
+_FEW_CLIPS = 20
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,17 @@ def _cautions(
         yield (
             f"There are {found.speakers} test speakers: intervals of so few are too narrow "
             "rather than too wide."
+        )
+    fewest = min(min(row.bonafide, row.spoof) for row in found.emotions)
+    if fewest < _FEW_CLIPS:
+        yield (
+            f"An emotion has only {fewest} test clips of one kind: its error rates move in steps "
+            f"of {100 / max(fewest, 1):.0f} points."
+        )
+    if found.overall[0].difference.low == found.overall[0].difference.high:
+        yield (
+            "Both systems gave the same error rates in every resample: so few or so easy clips do "
+            "not tell them apart."
         )
     if found.trainings == 1:
         yield "There is one training: what another seed would have changed is not in the intervals."

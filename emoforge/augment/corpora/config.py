@@ -100,8 +100,8 @@ class CorpusConfig:
     languages: speaker → language, for corpora of several languages.
     speaker: what a speaker is called, from `{speaker}`: codes such as `03` need the corpus's
         name to be unique; text without `{speaker}` treats all clips as one speaker's.
-    language, licence, consent: of all clips whose row does not say; a speaker whose consent is
-        "no" is not cloned.
+    language, licence, consent: of all clips whose row does not say; speakers who
+        refuse (`no`, `denied`, …) are not cloned.
     modality: what the raters saw (`emoforge.label.Modality`) where the row does not say; "" is
         `audio` where there are votes, a distribution or valence, arousal and dominance, and
         `intended` elsewhere.

@@ -39,7 +39,7 @@ def synthesize(
             imported = import_from(workspace, config.corpus, config.scheme, progress)
         clips = _taking_part(imported.clips, config)
         cast = judged_cast(workspace, parts.judge, clips, progress) if clips else Cast({})
-        texts = load_texts(config.recipe.texts, imported.clips)
+        texts = load_texts(config.recipe.texts, imported.clips, config.recipe.texts_licence)
         writer = Scriptwriter(
             config.recipe,
             scheme_named(config.scheme),
@@ -66,6 +66,10 @@ def synthesize(
             cast=cast,
             use=config.license_policy,
         )
+        if not planned.candidates:
+            reasons = sorted(workspace.skipped(), key=lambda row: -row[2])[:3]
+            why = "; ".join(f"{count} × {name}: {reason}" for name, reason, count in reasons)
+            raise ConfigError(f"there is nothing to make ({why})")
         return planned, cast
 
     return carry_out(config, parts, plan, retry_failed=retry_failed, progress=progress)
@@ -113,10 +117,16 @@ def _taking_part(clips: Sequence[Clip], config: SynthesisConfig) -> list[Clip]:
             raise ConfigError(
                 f"recipe.speakers: the corpus has no '{speaker}': {nearest(speaker, known)}"
             )
-    return [
+    part = [
         clip
         for clip in clips
         if clip.split in config.splits
         and (not recipe.speakers or clip.speaker in recipe.speakers)
-        and (clip.consent or not recipe.consent)
+        and (clip.consents or not recipe.consent)
     ]
+    if clips and not part:
+        why = "whose speaker consents" if recipe.consent else "of the speakers"
+        raise ConfigError(
+            f"no recording takes part: there is none {why} in the splits {', '.join(config.splits)}"
+        )
+    return part

@@ -44,6 +44,9 @@ class Scriptwriter:
         script = Script()
         problems: dict[Problem, None] = {}
         for generator in generators:
+            own = isinstance(generator, Engine) and not generator.clones
+            if not own and not self.cast.by_speaker:
+                problems[Problem(generator.name, "needs the recordings of a corpus")] = None
             for split in self._splits(generator):
                 for emotion in self.recipe.emotions or self.scheme.classes:
                     for cell in self._cells(generator, split, emotion):
@@ -64,6 +67,9 @@ class Scriptwriter:
     def _cells(self, generator: Generator, split: Split, emotion: str) -> Iterator[Iterable[Slot]]:
         """Slots speaker by speaker; of voices of its own all at once. Reading one may raise."""
         speakers = self._speakers(split)
+        if self.cast.by_speaker and not speakers:
+            yield _nothing(f"the corpus has no speakers in {split}")
+            return
         if isinstance(generator, Engine) and not generator.clones:
             yield self._own_voices(generator, split, emotion, len(speakers))
             return
@@ -106,7 +112,10 @@ class Scriptwriter:
             for clip in self._convertible(converter, target, speaker, emotion, split)
         ]
         if not sources:
-            raise SkipClip(f"nobody's '{emotion}' can be given to speaker {target}")
+            raise SkipClip(
+                f"nobody's '{emotion}' in {split} can be given to speaker {target}: a conversion "
+                "needs two speakers of a split"
+            )
         sources.sort(key=lambda clip: digest(self.seed, target, clip.id))
         references = converter.clips_of(target, sources[0], self.cast)  # all are of one emotion
         for number in range(self.recipe.each):
@@ -152,7 +161,7 @@ class Scriptwriter:
         if not voices:
             raise SkipClip(f"none of its voices for {split} has '{emotion}'")
         texts = self._texts(language, emotion)
-        count = self.recipe.each * (speakers or len(voices))
+        count = self.recipe.each * (speakers if self.cast.by_speaker else len(voices))
         first = _offset(self.seed, split, emotion, engine.name)
         pairs = [(text, voice) for text in texts for voice in voices]
         for number in range(count):
@@ -168,6 +177,8 @@ class Scriptwriter:
         voices = engine.voices(language)
         order = sorted(voices, key=lambda voice: (-len(voice.emotions), voice.name))
         splits = self._splits(engine)
+        if self.cast.by_speaker:  # what nobody is heard in needs no voices
+            splits = [split for split in splits if self._speakers(split)]
         hands = [name for name in ("train", "test", "dev") if name in splits]
         return [v for v, hand in zip(order, itertools.cycle(hands)) if hand == split]
 
@@ -219,6 +230,11 @@ class Scriptwriter:
         if not texts:
             raise ConfigError(f"there is no text in '{language}' for '{emotion}'")
         return texts
+
+
+def _nothing(reason: str) -> Iterator[Slot]:
+    raise SkipClip(reason)
+    yield
 
 
 def _offset(*key: str | int) -> int:

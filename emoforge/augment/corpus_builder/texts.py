@@ -45,8 +45,10 @@ def same_language(one: str, other: str) -> bool:
     return one.lower().partition("-")[0] == other.lower().partition("-")[0]
 
 
-def load_texts(source: str, clips: Sequence[Clip]) -> Texts:
+def load_texts(source: str, clips: Sequence[Clip], licence: str = "") -> Texts:
     """Texts by a recipe's `texts`: shipped ones, those of the clips, or a file's.
+
+    licence: of texts that are not shipped, "" where it is not stated.
 
     Raises ConfigError for one that is none of these.
     """
@@ -59,14 +61,15 @@ def load_texts(source: str, clips: Sequence[Clip]) -> Texts:
         ]
         if not said:
             raise ConfigError("recipe.texts=corpus: the corpus has no clip with text and language")
-        return Texts(said)
+        return Texts(said, licence=licence or None)
     if not Path(source).suffix:
         raise ConfigError(
             f"recipe.texts={source}: neither a file nor one of these: "
             f"{nearest(source, (*_SHIPPED, CORPUS))}"
         )
     texts, problems = read_texts(Path(source))
-    return Texts(texts, [Problem(where, sentence) for where, sentence in problems])
+    faults = [Problem(where, sentence) for where, sentence in problems]
+    return Texts(texts, faults, licence or None)
 
 
 def _shipped(language: str, kind: str) -> list[Text]:

@@ -208,7 +208,7 @@ def _page(card: Mapping[str, Any], tally: Tally, usage: str, remarks: Remarks) -
     ]
     sections = [
         f"# Emotional speech, {card['clips']} clips\n\n"
-        f"A training set for speech emotion recognition, forged with emoforge {card['emoforge']}: "
+        f"Emotional speech for machine learning, forged with emoforge {card['emoforge']}: "
         f"{real} recordings and {synthetic} generated clips, {card['seconds'] / 3600:.2f} hours.",
         warning,
         f"## Load it\n\n```python\n{usage.strip()}\n```",
@@ -218,9 +218,10 @@ def _page(card: Mapping[str, Any], tally: Tally, usage: str, remarks: Remarks) -
         f"{', '.join(card['scheme']['classes'])}. `emotion` is the most probable class of "
         "`distribution`; `modality` says what the raters saw (`intended`: nobody rated, the "
         "speaker or the generator was asked for it).",
-        "## How it was made\n\nGenerators made candidates from labelled recordings; gates measured "
-        "each one, a judge scored its emotion, and a selector kept those that still carry their "
-        "label. A generated clip is in the split of the clips that it was made from.\n\n"
+        "## How it was made\n\nGenerators made candidates from labelled recordings or from texts; "
+        "gates measured each one, a judge scored its emotion, and a selector chose. The emotion of "
+        "a generated clip is the one that it was meant to carry. It is in the split of the clips "
+        "that it was made from.\n\n"
         + table(["generator", "version", "weights", "emoforge", "clips"], makers)
         if makers
         else "",

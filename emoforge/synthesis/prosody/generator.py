@@ -86,8 +86,10 @@ def shared_emotions(profile: Profile, scheme: Scheme) -> list[str]:
 
 
 def check_amounts(name: str, strength: Sequence[float], variation: float) -> None:
-    """Raise ConfigError unless `strength` is a range and `variation` a share, both ≥ 0."""
-    if len(strength) != 2 or not 0 <= strength[0] <= strength[1]:
-        raise ConfigError(f"{name}: strength is a range such as [0.8, 1.6], got {list(strength)}")
+    """Raise ConfigError unless `strength` is a range within [0, 3] and `variation` a share ≥ 0."""
+    if len(strength) != 2 or not 0 <= strength[0] <= strength[1] <= 3:
+        raise ConfigError(
+            f"{name}: strength is a range within 0 to 3 such as [0.8, 1.6], got {list(strength)}"
+        )
     if variation < 0:
         raise ConfigError(f"{name}: variation must be ≥ 0, got {variation}")

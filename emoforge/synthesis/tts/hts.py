@@ -77,7 +77,9 @@ class Hts(Engine):
     def speakers(self) -> Mapping[str, Speaker]:
         """Speakers by name, in order; raises RequirementError if there is none."""
         if not self.model:
-            raise RequirementError(f"hts has no voices: {_SOURCES}, and set model=DIR")
+            raise RequirementError(
+                f"hts has no voices: {_SOURCES}, and set generators.hts.model=DIR"
+            )
         folder = Path(self.model).expanduser()
         if not (found := find_speakers(folder)):
             raise RequirementError(f"{folder}: no *.htsvoice in this folder; {_SOURCES}")

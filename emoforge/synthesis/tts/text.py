@@ -20,7 +20,8 @@ def speakable(text: str | None, language: str) -> str:
     """A text as all engines can read it: one line, NFC, without emoji and control characters.
 
     Digits, currencies and signs such as % stay: engines read them in their language.
-    Raises SkipClip for one that is empty, has mark-up, has nothing to say, or is too long.
+    Raises SkipClip for one that is empty, has mark-up, has nothing to say, is too long, or is
+    not written in the letters of its language.
     """
     given = " ".join((text or "").split())
     if not given:
@@ -34,7 +35,34 @@ def speakable(text: str | None, language: str) -> str:
         raise SkipClip(f"its text has mark-up ({found[0][:40]}), which engines would read out")
     if not any(c.isalnum() for c in plain):
         raise SkipClip(f"its text '{given[:40]}' has neither letters nor digits")
+    _check_script(plain, language)
     return plain
+
+
+_LATIN = (
+    "af ca cs cy da de en es et eu fi fr ga gl hr hu id is it la lt lv ms mt nb nl nn no pl pt ro "
+    "sk sl sq sv sw tr vi"
+)
+_SCRIPTS = {
+    **dict.fromkeys(_LATIN.split(), ("LATIN",)),
+    **dict.fromkeys(["be", "bg", "mk", "ru", "uk"], ("CYRILLIC",)),
+    **dict.fromkeys(["ar", "fa", "ur"], ("ARABIC",)),
+    **dict.fromkeys(("cmn", "yue", "zh"), ("CJK",)),
+    "el": ("GREEK",),
+    "he": ("HEBREW",),
+    "hi": ("DEVANAGARI",),
+    "ja": ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "CJK"),
+    "ko": ("HANGUL",),
+}
+"""Language → first words of the Unicode names of its letters, where it has one script."""
+
+
+def _check_script(text: str, language: str) -> None:
+    """Raise SkipClip for a text most of whose letters are not its language's."""
+    scripts = _SCRIPTS.get(language.lower().partition("-")[0])
+    letters = [unicodedata.name(c, "").split(" ")[0] for c in text if c.isalpha()]
+    if scripts and 2 * sum(one in scripts for one in letters) < len(letters):
+        raise SkipClip(f"its text '{text[:40]}' is not in the letters of '{language}'")
 
 
 # Persian and the scripts of India join, or part, letters within a word by these.
