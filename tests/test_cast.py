@@ -44,3 +44,12 @@ def test_what_is_asked_for() -> None:
     assert [one.id for one in found] == ["c"]
     assert [one.id for one in cast.clips("s", "happy", shortest=1.0)] == ["a", "d"]
     assert cast.clips("nobody") == []
+
+
+def test_consent_in_the_words_of_a_corpus() -> None:
+    said = {
+        word: clip("a", consent=word).consents for word in ("Yes", " granted", "NO", "withdrawn")
+    }
+    assert said == {"Yes": True, " granted": True, "NO": False, "withdrawn": False}
+    assert clip("a", consent="form 12").consents is None
+    assert clip("a").consents is None

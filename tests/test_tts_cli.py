@@ -128,6 +128,15 @@ def test_texts_that_cannot_be_said(text: str, sentence: str, tmp_path: Path) -> 
         speak_text(text, tmp_path / "x.wav", engine="espeak", emotion="sad", language="en")
 
 
+def test_the_strength_of_the_settings_holds_unless_another_is_given(tmp_path: Path) -> None:
+    out = tmp_path / "x.wav"
+    common = ("Hello.", "--engine", "espeak", "--language", "en", "--emotion", "sad", "--out", out)
+    assert spoken(*common, "strength=[0.5,0.5]")["params"]["strength"] == 0.5
+    assert spoken(*common, "strength=[0.5,0.5]", "--strength", "2")["params"]["strength"] == 2
+    with pytest.raises(ConfigError, match="within 0 to 3"):
+        spoken(*common, "--strength", "9")
+
+
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"a name in \.flac or \.wav is needed"):
         speak_text("Hi.", tmp_path / "x.mp3", engine="espeak", emotion="sad", language="en")

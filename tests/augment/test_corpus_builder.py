@@ -242,6 +242,22 @@ def test_an_unseen_attack_has_all_its_voices_in_test() -> None:
     assert {line.split for line in made.lines} == {"test"}
 
 
+def test_a_split_without_speakers_gets_nothing_and_no_voices() -> None:
+    clips = [clip for clip in recordings() if clip.split != "dev"]
+    made = script([Choir(), Parrot()], clips, each=20)
+    assert {slot.clip.split for slot in made.slots} == {"train", "test"}
+    voices = {(line.speaker, line.split) for line in made.lines}
+    assert len(voices) == 5, "each voice is in one of the two"
+    assert {p.sentence for p in made.problems} == {"the corpus has no speakers in dev"}
+
+
+def test_what_starts_from_recordings_needs_a_corpus() -> None:
+    made = script([generator("world_vc"), generator("prosody"), Parrot()], [])
+    assert made.slots == []
+    assert {p.sentence for p in made.problems} == {"needs the recordings of a corpus"}
+    assert len(made.problems) == 3
+
+
 def test_another_rate_is_another_line() -> None:
     ids = [
         {line.id for line in script([Choir()], recordings(), rate=rate).lines}
@@ -385,6 +401,51 @@ def test_what_the_licence_policy_forbids_is_not_made(tmp_path: Path) -> None:
     assert declined.example == "licence CC-BY-NC-4.0 forbids commercial use"
     with Workspace.open(config.workspace) as workspace:
         assert {c.speaker for c in workspace.clips(generated=True)} == {"takumi", "tohoku"}
+
+
+def test_own_texts_say_their_licence(tmp_path: Path) -> None:
+    file = tmp_path / "mine.de.txt"
+    file.write_text("Das ist alles.\n")
+    settings = [
+        "recipe=voices", "generators=[espeak]", f"recipe.texts={file}", "recipe.emotions=[sad]",
+        "splits=[test]", "license_policy=research", "export=[]", "gates.voiced=null",
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"nothing to make .*its licence is not stated"):
+        synthesize(job(tmp_path, *settings), progress=QUIET)
+    config = job(tmp_path, *settings, "recipe.texts_licence=CC0-1.0")
+    summary = synthesize(config, progress=QUIET)
+    assert summary.filled.asked > 0
+    with Workspace.open(config.workspace) as workspace:
+        gates = (workspace.selection_config(summary.inspection.basis.selection) or {})[
+            "gate_options"
+        ]
+        assert "voiced" not in {gate["name"] for gate in gates}
+        assert {c.licence for c in workspace.clips(generated=True)} == {"CC0-1.0"}
+
+
+def test_only_those_who_consent_are_cloned(tmp_path: Path) -> None:
+    starter = Path(__file__).parents[2] / "emoforge" / "starter"
+    with (starter / "manifest.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    says = {"mei": "Yes", "takumi": "withdrawn", "tohoku": "form 12"}
+    manifest = tmp_path / "corpus.csv"
+    with manifest.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, [*rows[0], "consent"])
+        table.writeheader()
+        for row in rows:
+            path = str(starter / row["path"])
+            table.writerow(row | {"path": path, "consent": says[row["speaker"]], "split": "train"})
+    settings = [
+        "corpus=manifest", f"corpus.manifest={manifest}", "corpus.outside=true", "export=[]",
+        "generators=[prosody]", "recipe.emotions=[sad]", "splits=[train]",
+    ]  # fmt: skip
+    for consent, speakers in (("false", {"mei", "tohoku"}), ("true", {"mei"})):
+        config = job(tmp_path / consent, *settings, f"recipe.consent={consent}")
+        synthesize(config, progress=QUIET)
+        with Workspace.open(config.workspace) as workspace:
+            assert {c.speaker for c in workspace.clips(generated=True)} == speakers
+    with pytest.raises(ConfigError, match="there is none whose speaker consents"):
+        synthesize(job(tmp_path / "none", "corpus=starter", "recipe.consent=true"), progress=QUIET)
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,9 @@ class Scriptwriter:
     def _line(
         self, engine: Engine, text: str, language: str, voice: Voice, emotion: str, split: Split
     ) -> Clip:
-        rate = self.recipe.rate
-        identity = digest(engine.name, text, language, voice.name, emotion, split, rate)
+        rate, licence = self.recipe.rate, self.texts.licence
+        said = (text, language, voice.name, emotion)
+        identity = digest(engine.name, *said, split, rate, licence)
         return Clip(
             id=f"{SENTENCES}/{identity}",
             path="",
@@ -200,7 +201,7 @@ class Scriptwriter:
             language=language,
             gender=voice.gender,
             split=split,
-            licence=self.texts.licence,
+            licence=licence,
         )
 
     def language(self, engine: Engine, spoken: str | None) -> str:

@@ -46,10 +46,11 @@ class Repeats(Gate):
         return _likeness(samples, window) if np.any(samples) else None
 
     def reject(self, value: float) -> str | None:
+        value = round(value, 3)  # as the sentence says it
         if value <= self.highest:
             return None
         return (
-            f"two stretches of it have a likeness of {value:.2f}, over {self.highest:.2f}: "
+            f"two stretches of it have a likeness of {value:.3f}, over {self.highest:.3f}: "
             "it repeats itself"
         )
 

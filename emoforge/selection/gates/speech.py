@@ -62,7 +62,7 @@ class Pace(Gate):
     """
 
     name: ClassVar[str] = "pace"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     unit: ClassVar[str] = ""
 
     lowest: float = 0.7
@@ -70,12 +70,17 @@ class Pace(Gate):
 
     def measure(self, candidate: Audio, given: Given) -> float | None:
         usual = speech_seconds(given.promise.text or "", given.promise.language)
-        return speech_level(candidate)[1] * candidate.duration / usual if usual else None
+        if usual is None:
+            return None
+        spoken = speech_level(candidate)[1] * candidate.duration
+        shortest = min(usual, given.promise.duration)
+        return spoken / min(max(spoken, shortest), usual)
 
     def reject(self, value: float) -> str | None:
+        value = round(value, 3)  # as the sentence says it
         if self.lowest <= value <= self.highest:
             return None
         return (
-            f"the speech lasts {value:.2f} of what its text usually takes, "
-            f"outside {self.lowest:.2f} to {self.highest:.2f}"
+            f"the speech lasts {value:.3f} of what its text usually takes, "
+            f"outside {self.lowest:.3f} to {self.highest:.3f}"
         )
