@@ -97,3 +97,8 @@ def few(shared: Path, tmp_path: Path) -> Path:
         table.writeheader()
         table.writerows(chosen)
     return manifest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests begin first: at the end they would keep one process busy alone."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
