@@ -22,6 +22,7 @@ from emoforge.clip import Clip
 from emoforge.component import Generator, create, registered, rng_for
 from emoforge.errors import ConfigError, RequirementError, SkipClip
 from emoforge.label import BASIC4, Label
+from emoforge.synthesis.tts.worker import SCRIPTS
 
 GENERATORS = sorted(registered("generator"))
 TINY = {"knnvc", "openvoice"}
@@ -70,6 +71,8 @@ def options(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     def of(name: str) -> dict[str, Any]:
         if name == "hts":
             return {"model": str(request.getfixturevalue("shared") / "weights" / "hts_voices")}
+        if name == "worker":
+            return {"python": sys.executable, "script": str(SCRIPTS / "reference_worker.py")}
         if name in TINY and name not in written:
             import tiny_vc  # type: ignore[import-not-found,unused-ignore]
 
