@@ -68,7 +68,7 @@ def database(postgresql: str) -> str:
     return postgresql.format(database="postgres")
 
 
-@pytest.mark.timeout(900)  # a dozen commands with runs in them
+@pytest.mark.timeout(1200)  # dozens of commands with runs in them
 def test_the_guide(
     tmp_path: Path, environment: dict[str, str], shared: Path, database: str
 ) -> None:

@@ -2,8 +2,8 @@
 
 import sys
 from array import array
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -28,7 +28,9 @@ class Pool:
     members: float32 [judges, n, classes], the distributions of an ensemble's members; those of
         the judge alone where it is no ensemble.
     embeddings: float32 [n, parts, width].
-    generators: what made each clip, "" for a recording. parents: ids, "" for a recording.
+    generators: what made each clip, "" for a recording. parents: ids, "" for a recording and for
+        what was made from a text.
+    references: row → ids of the other recordings that it was made with, where there are any.
     """
 
     ids: Sequence[str]
@@ -42,6 +44,7 @@ class Pool:
     speakers: npt.NDArray[np.str_]
     splits: npt.NDArray[np.str_]
     parents: npt.NDArray[np.str_]
+    references: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -61,7 +64,20 @@ class Pool:
             self.speakers[at],
             self.splits[at],
             self.parents[at],
+            {
+                place: self.references[row]
+                for place, row in enumerate(at.tolist())
+                if row in self.references
+            },
         )
+
+    def made_of(self, ids: Collection[str]) -> Mask:
+        """Which clips were made of nothing but these recordings (or of a text)."""
+        known = {*ids, ""}
+        whole = np.isin(self.parents, list(known))
+        for row, references in self.references.items():
+            whole[row] &= known.issuperset(references)
+        return whole
 
     @property
     def voices(self) -> npt.NDArray[np.str_]:
@@ -122,6 +138,7 @@ def _pool(workspace: Workspace, encoder: str, scheme: Scheme, rows: Iterable[Jud
     targets, heard, members = array("f"), array("f"), array("f")
     known: list[list[str]] = [[], [], [], [], []]
     projected: dict[Label, Label | None] = {}
+    references: dict[int, Sequence[str]] = {}
     for row in rows:
         if row.label not in projected:
             projected[row.label] = row.label.project(scheme)
@@ -132,6 +149,8 @@ def _pool(workspace: Workspace, encoder: str, scheme: Scheme, rows: Iterable[Jud
                 f"the judge does not know scheme '{scheme.name}': it knows "
                 f"{', '.join(sorted(n for n in row.distributions if MEMBER not in n))}"
             )
+        if row.references:
+            references[len(ids)] = row.references
         ids.append(row.clip)
         targets.extend(label.distribution)
         heard.extend(row.distributions[scheme.name])
@@ -145,6 +164,7 @@ def _pool(workspace: Workspace, encoder: str, scheme: Scheme, rows: Iterable[Jud
     carried = np.array(targets, np.float32).reshape(-1, classes)
     judges = len(members) // len(heard) if heard else 1
     apart = np.array(members, np.float32).reshape(-1, judges, classes)
+    generators, corpora, speakers, splits, parents = (np.array(one, np.str_) for one in known)
     return Pool(
         ids,
         carried.argmax(1),
@@ -152,5 +172,10 @@ def _pool(workspace: Workspace, encoder: str, scheme: Scheme, rows: Iterable[Jud
         np.array(heard, np.float32).reshape(-1, classes),
         np.ascontiguousarray(apart.swapaxes(0, 1)),
         workspace.embeddings(encoder, ids),
-        *(np.array(column, np.str_) for column in known),
+        generators,
+        corpora,
+        speakers,
+        splits,
+        parents,
+        references,
     )

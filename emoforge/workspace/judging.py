@@ -20,6 +20,7 @@ from emoforge.workspace.tables import (
     CLIP,
     DECISION,
     ENCODING,
+    LINE,
     PLAN,
     ROUND,
     SAMPLE,
@@ -130,19 +131,24 @@ class Judging(Database):
                 CLIP.c.corpus,
                 CLIP.c.speaker,
                 CLIP.c.split,
-                sa.func.coalesce(PLAN.c.parent, ""),
+                sa.case((LINE.c.id.is_(None), sa.func.coalesce(PLAN.c.parent, "")), else_=""),
                 CLIP.c.label,
                 SCORE.c.distributions,
+                sa.func.coalesce(PLAN.c.others, "[]"),
             )
             .join(SCORE, sa.and_(SCORE.c.clip == CLIP.c.id, SCORE.c.judge == judge))
             .outerjoin(PLAN, PLAN.c.id == CLIP.c.id)
+            .outerjoin(LINE, LINE.c.id == PLAN.c.parent)
             .where(CLIP.c.generated == generated, _recording_or_past(gates), SCORE.c.error == "")
             .order_by(CLIP.c.id)
         )
         for row in self.rows(query):
-            clip, generator, corpus, speaker, split, parent, label, heard = row
+            clip, generator, corpus, speaker, split, parent, label, heard, others = row
+            references = () if others == "[]" else tuple(json.loads(others))
             carried, distributions = _label(label), json.loads(heard)
-            yield Judged(clip, generator, corpus, speaker, split, parent, carried, distributions)
+            yield Judged(
+                clip, generator, corpus, speaker, split, parent, carried, distributions, references
+            )
 
     # --- votes -------------------------------------------------------------------------------
 

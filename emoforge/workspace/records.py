@@ -84,7 +84,11 @@ REAL = "real"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A judged clip: the emotion it carries, who speaks, what made it ("" for a recording)."""
+    """A judged clip: the emotion it carries, who speaks, what made it ("" for a recording).
+
+    parent: the recording that it was made from, "" where there is none; references: ids of the
+    others that it was made with.
+    """
 
     clip: str
     generator: str
@@ -94,6 +98,7 @@ class Judged:
     parent: str
     label: Label
     distributions: Mapping[str, Sequence[float]]
+    references: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

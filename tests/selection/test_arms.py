@@ -64,6 +64,16 @@ def differences(summary: Summary) -> dict[tuple[str, str], Any]:
     return {(one.arm, one.against): one for one in summary.overall}
 
 
+def test_what_was_made_of_others_or_of_a_text_is_told_apart() -> None:
+    made = pool("c", [0, 0, 0, 0], parents=["real00000", "real00000", "", "real00003"])
+    made = replace(made, references={1: ("real00001", "real00002"), 2: ("real00000",)})
+    assert made.made_of(["real00000"]).tolist() == [True, False, True, False]
+    assert made.made_of([f"real{i:05}" for i in range(3)]).tolist() == [True, True, True, False]
+    assert made.made_of([]).tolist() == [False] * 4
+    part = made.take(np.array([1, 2]))
+    assert part.references == {0: ("real00001", "real00002"), 1: ("real00000",)}
+
+
 def test_a_judge_that_knows_the_truth_beats_chance() -> None:
     given = trial()
     summary = evaluated(given)

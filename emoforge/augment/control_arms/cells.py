@@ -65,7 +65,7 @@ def _content(trial: Trial) -> str:
     """Digest of all that is learnt from and tested on: the same clips may get other labels."""
     own, found = trial.material, hashlib.blake2b(digest_size=16)
     for pool in (own.candidates, own.train, own.dev, trial.test):
-        found.update(digest(list(pool.ids)).encode())
+        found.update(digest(list(pool.ids), sorted(pool.references.items())).encode())
         for array in (
             pool.targets, pool.probabilities, pool.members, pool.embeddings, pool.generators,
             pool.parents, pool.voices,

@@ -71,7 +71,7 @@ class Trial:
         if n is not None:
             rows = np.sort(np.concatenate(list(self._drawn(n, seed))))
         kept = train.take(rows)
-        children = np.isin(candidates.parents, kept.ids)
+        children = candidates.made_of(kept.ids)
         material = replace(self.material, train=kept, candidates=candidates.take(children))
         return Trial(material, self.train[rows], self.candidates[children], self.test)
 
