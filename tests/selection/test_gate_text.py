@@ -74,6 +74,7 @@ def test_how_long_texts_take() -> None:
     said = {
         one: speech_seconds(one, "ja") or 0 for one in ("か", "きゃ", "かあ", "がっこう", "学", "7")
     }
+    assert said["か"] == pytest.approx(0.2 + 0.11)
     assert said["か"] == said["きゃ"] < said["かあ"] < said["がっこう"]
     assert said["か"] < said["学"] < said["7"]
     assert speech_seconds("人々", "ja") == speech_seconds("人人", "ja")

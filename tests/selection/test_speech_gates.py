@@ -18,6 +18,7 @@ from emoforge.selection.gates.alignment import Alignment
 from emoforge.selection.gates.quality import Dnsmos, Nisqa, Quality
 from emoforge.selection.gates.repeats import Repeats
 from emoforge.selection.gates.speech import Pace, Speech
+from emoforge.selection.gates.text import speech_seconds
 from emoforge.selection.gates.voice import Voice
 
 RATE = 16000
@@ -72,7 +73,7 @@ def others(corpora: Callable[..., list[Spoken]]) -> list[Spoken]:
 
 
 def given(text: str | None, language: str | None = "en", *references: Audio) -> Given:
-    return Given(Promise(Label.of("neutral"), "s", 2.0, text, language), None, references)
+    return Given(Promise(Label.of("neutral"), "s", 10.0, text, language), None, references)
 
 
 def rejected(gate: Gate, samples: Samples, text: str | None, language: str | None = "en") -> bool:
@@ -142,6 +143,52 @@ def test_truncation_and_babble_change_the_pace(english: list[Spoken], others: li
         thrice.append(rejected(Pace(), np.tile(spoken, 3), clip.text, clip.language))
     assert np.mean(half) > 0.85
     assert np.mean(thrice) > 0.95
+
+
+def test_a_faster_tempo_is_rejected_only_where_it_was_not_planned(
+    english: list[Spoken], others: list[Spoken]
+) -> None:
+    tempo = 1.6
+    unplanned, planned, half = [], [], []
+    for clip in (*english, *others):
+        spoken = speech_of(clip.audio)
+        faster = Audio(spoken, round(tempo * RATE))
+        cut = Audio(spoken[: len(spoken) // 2], faster.rate)
+        wanted = given(clip.text, clip.language)
+        usual = speech_seconds(clip.text, clip.language)
+        assert usual is not None
+        promise = dataclasses.replace(wanted.promise, duration=usual / tempo)
+        for audio, what, found in (
+            (faster, wanted, unplanned),
+            (faster, Given(promise), planned),
+            (cut, Given(promise), half),
+        ):
+            value = Pace().measure(audio, what)
+            assert value is not None
+            found.append(Pace().reject(value) is not None)
+    assert np.mean(unplanned) > 0.3
+    assert np.mean(planned) < 0.1
+    assert np.mean(half) > 0.8
+
+
+def test_a_slower_tempo_than_usual_is_not_made_shorter_by_a_promise(english: list[Spoken]) -> None:
+    clip = english[0]
+    wanted = given(clip.text)
+    slow = Audio(np.tile(speech_of(clip.audio), 2), RATE)
+    brief = Given(dataclasses.replace(wanted.promise, duration=0.5))
+    assert Pace().measure(slow, brief) == Pace().measure(slow, wanted)
+
+
+@pytest.mark.parametrize("gate", [Pace(), Repeats()], ids=lambda g: g.name)
+@pytest.mark.parametrize("beyond", [0.0004, 0.0006, 0.004])
+def test_a_sentence_tells_the_value_from_the_limit(gate: Pace | Repeats, beyond: float) -> None:
+    sentence = gate.reject(gate.highest + beyond)
+    assert (sentence is None) == (beyond < 0.0005)
+    if sentence is not None:
+        value, limit = f"{gate.highest + beyond:.3f}", f"{gate.highest:.3f}"
+        assert value != limit
+        assert value in sentence
+        assert limit in sentence
 
 
 @pytest.mark.parametrize("language", ["en", "ja", None])

@@ -35,7 +35,7 @@ class Repeats(Gate):
     """
 
     name: ClassVar[str] = "repeats"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     unit: ClassVar[str] = ""
 
     highest: float = 0.88

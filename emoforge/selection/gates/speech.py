@@ -46,19 +46,22 @@ class Speech(Gate):
     def reject(self, value: float) -> str | None:
         if value >= self.lowest:
             return None
-        return f"{value:.2f} s of it is speech, under {self.lowest:.2f} s"
+        return f"{value:.3f} s of it is speech, under {self.lowest:.3f} s"
 
 
 @dataclass(frozen=True)
 class Pace(Gate):
     """Active speech (ITU-T P.56: without pauses) as a ratio of what the text usually takes.
 
-    See `speech_seconds` for that. Too little is a text that was cut off, too much one that was
-    added to. None without a text, or in scripts whose pace was not measured.
+    See `speech_seconds` for that. A shorter duration that was promised is a faster tempo that was
+    planned: speech between the two has the ratio 1, shorter speech that to the promise. Too little
+    is a text that was cut off, too much one that was added to. None without a text, or in scripts
+    whose pace was not measured.
 
-    Real speech: 0.75 to 1.67 (1st and 99th percentile), 0.8 % is rejected; HTS voices, 20 Japanese
-    sentences: 0.79 to 1.24. Rejected is 94 % of speech that is half as long, 37 % at 0.7 of its
-    length, 5 % at 0.85; 88 % of what is twice as long, 26 % of half as long again.
+    Real speech: 0.75 to 1.67 (1st and 99th percentile), 0.7 % is rejected; three HTS voices, 65
+    Japanese sentences: 0.95 to 1.30. Rejected is 94 % of speech that is half as long, 37 % at 0.7
+    of its length, 5 % at 0.85 (90, 32 and 5 % where what espeak-ng takes is promised); 88 % of what
+    is twice as long, 26 % of half as long again.
     """
 
     name: ClassVar[str] = "pace"
@@ -73,8 +76,8 @@ class Pace(Gate):
         if usual is None:
             return None
         spoken = speech_level(candidate)[1] * candidate.duration
-        shortest = min(usual, given.promise.duration)
-        return spoken / min(max(spoken, shortest), usual)
+        planned = min(usual, given.promise.duration)
+        return spoken / min(max(spoken, planned), usual)
 
     def reject(self, value: float) -> str | None:
         value = round(value, 3)  # as the sentence says it

@@ -19,15 +19,16 @@ from emoforge.synthesis.tts.engine import Engine, Utterance, Voice
 from emoforge.synthesis.tts.libespeak import data_problem, say, voice_for, voices
 
 # Of espeak-ng's variants those that say whether they are a woman or a man; without robots,
-# whispers and echoes, and without those that sound as another one does.
+# whispers and echoes, those that sound as another one does, and three that speak a tenth to a sixth
+# faster than all others (Andrea, anika, antonio).
 _VARIANTS = {
     "female": (
-        "f1", "f2", "f3", "f4", "f5", "Alicia", "Andrea", "Annie", "anika", "aunty", "belinda",
+        "f1", "f2", "f3", "f4", "f5", "Alicia", "Annie", "aunty", "belinda",
         "grandma", "linda", "steph", "steph2",
     ),
     "male": (
         "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Andy", "Denis", "Diogo", "Henrique",
-        "Lee", "antonio", "michel", "miguel", "sandro", "travis", "victor",
+        "Lee", "michel", "miguel", "sandro", "travis", "victor",
     ),
 }  # fmt: skip
 _KANJI = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
