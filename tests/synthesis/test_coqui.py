@@ -325,7 +325,7 @@ def test_licences_are_those_of_the_official_folder(
     assert official_licence(named) == "apache 2.0"
     assert forbidden(coqui(named).licence({}), "commercial") is None
     unknown = coqui(folders["one"])
-    assert "not known to allow" in (forbidden(unknown.licence({}), "research") or "")
+    assert "is not stated" in (forbidden(unknown.licence({}), "research") or "")
     assert coqui(folders["one"], terms="MIT").licence({}) == "MIT"
     assert official_licence(tmp_path / "tts_models--en") == ""
 

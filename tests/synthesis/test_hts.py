@@ -95,7 +95,7 @@ def test_weights_are_the_files(folder: Path, tmp_path: Path, hts: Hts) -> None:
 
 def test_missing_voices(tmp_path: Path) -> None:
     for engine, sentence in (
-        (Hts(), "hts has no voices: take Mei .* set model=DIR"),
+        (Hts(), "hts has no voices: take Mei .* set generators.hts.model=DIR"),
         (Hts(model=str(tmp_path)), "no \\*.htsvoice in this folder"),
     ):
         with pytest.raises(RequirementError, match=sentence):
@@ -166,8 +166,8 @@ def test_lines_that_it_cannot_serve(hts: Hts, change: dict[str, object], reason:
 
 
 def test_unreadable_text_fails_alone(hts: Hts) -> None:
-    lines = [LINE, replace(LINE, text="안녕"), LINE]
-    outcomes = hts.apply_batch(lines, [hts.plan(line, rng_for(1)) for line in lines])
+    params = hts.plan(LINE, rng_for(1))
+    outcomes = hts.apply_batch([LINE] * 3, [params, {**params, "text": "안녕"}, params])
     assert [outcome.status for outcome in outcomes] == ["ok", "failed", "ok"]
     assert outcomes[1].detail == "Open JTalk cannot read '안녕'"
 

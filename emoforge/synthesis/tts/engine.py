@@ -157,11 +157,11 @@ class Engine(Generator):
 
     def plan(self, clip: Clip, rng: np.random.Generator) -> Params:
         language = clip.language or ""
-        text = speakable(clip.text, language)
         if not language:
             raise SkipClip("has no language")
         if not self.supports(language):
             raise SkipClip(f"{self.name} does not speak '{language}'")
+        text = speakable(clip.text, language)
         self.check(text, language)
         voice = None if self.clones else self._voice(clip, language, rng)
         if voice is None:
