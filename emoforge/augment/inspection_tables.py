@@ -98,9 +98,7 @@ def _problems_table(run: RunNote) -> Any:
     more = len(run.problems) - len(shown)
     if more:
         shown.append(("…", f"and {more} more (all of them with --json)"))
-    return _table(
-        f"{len(run.problems)} recordings cannot be used", "where", "what", numbers=0, rows=shown
-    )
+    return _table(f"{len(run.problems)} left out", "where", "why", numbers=0, rows=shown)
 
 
 def _run_text(inspection: Inspection) -> Any:
