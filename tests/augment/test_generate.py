@@ -9,15 +9,14 @@ import pytest
 
 from emoforge.audio import Audio, write_flac
 from emoforge.augment.assess import gate_candidates, judge_clips, select_candidates
-from emoforge.augment.generate import generate
+from emoforge.augment.generate import generate, measuring_gates
 from emoforge.augment.importing import checked
 from emoforge.augment.planner import Planned, Recipe, plan_candidates, slots_of
 from emoforge.clip import Clip
-from emoforge.component import create, registered
 from emoforge.errors import RunStoppedError
 from emoforge.label import BASIC4, Label
 from emoforge.progress import Progress
-from emoforge.selection import Duplicate, Gate, TopK
+from emoforge.selection import Duplicate, TopK
 from emoforge.testing import FakeGenerator, FakeJudge
 from emoforge.workspace import Made, Workspace
 
@@ -200,8 +199,8 @@ def test_a_candidate_made_later_is_compared_with_those_that_passed(
 def test_gating_judging_and_selecting(workspace: Workspace, clips: list[Clip]) -> None:
     plan(workspace, clips, FakeGenerator(), copies=2)
     run(workspace, FakeGenerator())
-    gates = [create("gate", name) for name in registered("gate")]
-    gates = [gate for gate in gates if isinstance(gate, Gate)]
+    gates = measuring_gates([])
+    assert len(gates) == 8
     key = gate_candidates(workspace, gates, QUIET)
     verdicts = {row["candidate"]: row for row in workspace.table_rows("verdict")}
     assert len(verdicts) == 24
