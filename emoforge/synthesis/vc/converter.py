@@ -47,6 +47,8 @@ class Converter(Generator):
     shown: int = 6
 
     family: ClassVar[Family] = "vc"
+    seeded: ClassVar[bool] = True
+    """Whether it draws while it converts: another seed, another sound."""
 
     def __post_init__(self) -> None:
         if self.shown < 1:
@@ -104,7 +106,8 @@ class Converter(Generator):
             raise SkipClip(f"is {clip.duration:.2f} s long, not {SHORTEST} to {LONGEST:.0f} s")
         _check_references(clip)
         target = clip.references[0].speaker
-        return {"target": target, "seed": int(rng.integers(2**31)), **self.draw(clip, rng)}
+        seed = {"seed": int(rng.integers(2**31))} if self.seeded else {}
+        return {"target": target, **seed, **self.draw(clip, rng)}
 
     def promise(self, clip: Clip, params: Params) -> Promise:
         """What is said and how is the source's, the voice the target's."""

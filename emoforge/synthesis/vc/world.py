@@ -82,6 +82,7 @@ class WorldConverter(Converter):
 
     name: ClassVar[str] = "world_vc"
     version: ClassVar[int] = 1
+    seeded: ClassVar[bool] = False
     requires: ClassVar[tuple[Requirement, ...]] = (Requirement("pyworld"),)
 
     def __post_init__(self) -> None:
