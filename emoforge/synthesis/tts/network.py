@@ -17,9 +17,8 @@ sounds the same on every device and in every company, up to rounding.
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,11 +26,10 @@ import numpy as np
 from emoforge.audio import Audio, Samples
 from emoforge.cast import Cast
 from emoforge.clip import Clip
-from emoforge.component import INCIDENTAL, Params, Requirement
-from emoforge.errors import AudioError, ConfigError, EmoforgeError, RequirementError, SkipClip
-from emoforge.hub import model_folder, weights_digest
-from emoforge.licence import UNSTATED
+from emoforge.component import Params
+from emoforge.errors import AudioError, ConfigError, EmoforgeError, SkipClip
 from emoforge.network import computing, device_of, seeded
+from emoforge.synthesis.network import NetworkGenerator
 from emoforge.synthesis.shown import Shown
 from emoforge.synthesis.tts.engine import SHORTEST_REFERENCE, Engine, Utterance, Voice
 
@@ -40,36 +38,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NetworkEngine(Engine):
-    """A text-to-speech engine that is a neural network.
-
-    model: folder with its official files, or a hub's `owner/name`. revision: commit of a hub's
-    model. terms: licence of the weights, by default that of the official ones. device: `cpu`,
-    `cuda`, `cuda:1`.
-    """
-
-    model: str = field(default="", metadata=INCIDENTAL)
-    revision: str = field(default="", metadata=INCIDENTAL)
-    terms: str = ""
-    device: str = field(default="cpu", metadata=INCIDENTAL)
-
-    requires: ClassVar[tuple[Requirement, ...]] = (Requirement("TTS", "tts"),)
-    needs: ClassVar[tuple[tuple[str, ...], ...]]
-    """Groups of files in the folder, as for `model_folder`."""
-    also: ClassVar[tuple[str, ...]] = ()
-    """Patterns of files that may be absent."""
-    source: ClassVar[str]
-    """Where the official weights are to be had, and their licence."""
-    official_terms: ClassVar[str] = UNSTATED
-    """Licence of the official weights."""
-
-    @abstractmethod
-    def _files(self) -> Sequence[Path]:
-        """The files that its results depend on; raises ConfigError or RequirementError."""
-
-    @abstractmethod
-    def _load(self) -> Any:
-        """The network (a torch module) with its weights, on the CPU; raises RequirementError."""
+class NetworkEngine(NetworkGenerator, Engine):
+    """A text-to-speech engine that is a neural network; for its options see `NetworkGenerator`."""
 
     @abstractmethod
     def _rate(self, network: Any) -> int:
@@ -82,25 +52,6 @@ class NetworkEngine(Engine):
     @abstractmethod
     def _say(self, network: Any, prepared: Sequence[Any]) -> list[Samples]:
         """Say a batch; where a failure cannot be told apart, each is tried again alone."""
-
-    @property
-    def in_process(self) -> bool:
-        """On a GPU: worker processes would each load the network there."""
-        return self.device != "cpu"
-
-    @property
-    def weights(self) -> str:
-        """Digest of the model's files."""
-        return _digest(tuple((file, *_stamp(file)) for file in self._files()))
-
-    def licence(self, params: Params) -> str:
-        """The licence of the weights."""
-        return self.terms or self.official_terms
-
-    def check_requirements(self) -> None:
-        """Raise RequirementError for packages or weights that are missing."""
-        super().check_requirements()
-        self._files()
 
     def setup(self) -> None:
         """Load the network onto the device; raises ConfigError or RequirementError."""
@@ -150,17 +101,6 @@ class NetworkEngine(Engine):
         """Without what the network does not depend on: engines that plan otherwise share it."""
         return replace(
             self, emotion="keep", strength=(1.0, 1.0), variation=0.0, profile="", terms=""
-        )
-
-    def _folder(self) -> Path:
-        """The folder with the model's files; raises ConfigError or RequirementError."""
-        if not self.model:
-            raise RequirementError(
-                f"'{self.name}' has no weights: add generators.{self.name}.model=… with the "
-                f"folder that holds {self.source}"
-            )
-        return _model_folder(
-            self.model, self.revision, self.needs, self.also, f"generators.{self.name}"
         )
 
 
@@ -249,32 +189,6 @@ def _by_emotion(
     if emotion == "neutral":
         return neutral or tuple(references), neutral or tuple(references)
     return tuple(one for one in references if one.emotion != "neutral"), neutral
-
-
-@lru_cache(maxsize=64)
-def _model_folder(
-    model: str,
-    revision: str,
-    needs: tuple[tuple[str, ...], ...],
-    also: tuple[str, ...],
-    key: str,
-) -> Path:
-    """Looked up once: every plan asks for the weights' digest."""
-    return model_folder(model, revision, needs, also, key=key)
-
-
-def _stamp(file: Path) -> tuple[int, int]:
-    try:
-        about = file.stat()
-    except OSError:
-        return 0, 0
-    return about.st_size, about.st_mtime_ns
-
-
-@lru_cache(maxsize=16)
-def _digest(stamped: tuple[tuple[Path, int, int], ...]) -> str:
-    """Computed once while the files stay: every plan asks for it."""
-    return weights_digest(file for file, *_ in stamped)
 
 
 @lru_cache(maxsize=2)

@@ -30,7 +30,7 @@ class FreeVC(NetworkConverter):
 
     name: ClassVar[str] = "freevc"
     version: ClassVar[int] = 1
-    needs: ClassVar[Sequence[Sequence[str]]] = (("config.json",), ("model.pth", "*.pth"))
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = (("config.json",), ("model.pth", "*.pth"))
     official_terms: ClassVar[str] = "MIT"
     source: ClassVar[str] = (
         "coqui's voice_conversion_models--multilingual--vctk--freevc24.zip, an asset of release "

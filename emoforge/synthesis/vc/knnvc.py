@@ -32,7 +32,7 @@ class KnnVC(NetworkConverter):
 
     name: ClassVar[str] = "knnvc"
     version: ClassVar[int] = 1
-    needs: ClassVar[Sequence[Sequence[str]]] = (("config.json",), ("model.pth", "*.pth"))
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = (("config.json",), ("model.pth", "*.pth"))
     official_terms: ClassVar[str] = "MIT"
     source: ClassVar[str] = (
         "coqui's vocoder_models--en--librispeech100--wavlm-hifigan_prematched.zip, an asset of "

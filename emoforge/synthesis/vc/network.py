@@ -16,7 +16,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,10 +25,11 @@ import numpy as np
 
 from emoforge.audio import Audio
 from emoforge.clip import Clip
-from emoforge.component import INCIDENTAL, Params, Requirement
+from emoforge.component import Params
 from emoforge.errors import RequirementError
-from emoforge.hub import model_folder, read_json, weights_digest
+from emoforge.hub import read_json
 from emoforge.network import computing, device_of, seeded
+from emoforge.synthesis.network import NetworkGenerator
 from emoforge.synthesis.shown import Shown
 from emoforge.synthesis.vc.converter import Converter
 
@@ -37,34 +38,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NetworkConverter(Converter):
-    """A voice converter that is a neural network.
+class NetworkConverter(NetworkGenerator, Converter):
+    """A voice converter that is a neural network; for its options see `NetworkGenerator`."""
 
-    model: folder with its official files, or a hub's `owner/name`. revision: commit of a hub's
-    model. terms: licence of the weights, by default that of the official ones. device: `cpu`,
-    `cuda`, `cuda:1`.
-    """
-
-    model: str = field(default="", metadata=INCIDENTAL)
-    revision: str = field(default="", metadata=INCIDENTAL)
-    terms: str = ""
-    device: str = field(default="cpu", metadata=INCIDENTAL)
-
-    requires: ClassVar[tuple[Requirement, ...]] = (Requirement("TTS", "tts"),)
-    needs: ClassVar[Sequence[Sequence[str]]]
-    """Groups of files in the folder, as for `model_folder`."""
-    source: ClassVar[str]
-    """Where the weights come from, and their licence."""
-    official_terms: ClassVar[str]
-    """Licence of the official weights."""
-
-    @abstractmethod
-    def _files(self) -> Sequence[Path]:
-        """The files that its results depend on; raises ConfigError or RequirementError."""
-
-    @abstractmethod
-    def _load(self) -> Any:
-        """The network (a torch module) with its weights, on the CPU; raises RequirementError."""
+    also: ClassVar[tuple[str, ...]] = ("*.pt",)
 
     @abstractmethod
     def _voice(self, network: Any, waves: Sequence["torch.Tensor"]) -> "torch.Tensor":
@@ -77,25 +54,6 @@ class NetworkConverter(Converter):
     @abstractmethod
     def _input_rate(self, network: Any) -> int:
         """Sampling rate of what the network hears, Hz."""
-
-    @property
-    def in_process(self) -> bool:
-        """On a GPU: worker processes would each load the network there."""
-        return self.device != "cpu"
-
-    @property
-    def weights(self) -> str:
-        """Digest of the model's files."""
-        return weights_digest(self._files())
-
-    def licence(self, params: Params) -> str:
-        """The licence of the weights."""
-        return self.terms or self.official_terms
-
-    def check_requirements(self) -> None:
-        """Raise RequirementError for packages or weights that are missing."""
-        super().check_requirements()
-        self._files()
 
     def setup(self) -> None:
         """Load the network onto the device; raises ConfigError or RequirementError."""
@@ -112,17 +70,6 @@ class NetworkConverter(Converter):
     def _bare(self) -> "NetworkConverter":
         """Without what the network does not depend on: converters of other targets share it."""
         return replace(self, targets=(), gender="any", shown=1, terms="")
-
-    def _folder(self) -> Path:
-        """The folder with the model's files; raises ConfigError or RequirementError."""
-        if not self.model:
-            raise RequirementError(
-                f"'{self.name}' has no weights: add generators.{self.name}.model=… with the "
-                f"folder that holds {self.source}"
-            )
-        return model_folder(
-            self.model, self.revision, self.needs, ["*.pt"], key=f"generators.{self.name}"
-        )
 
 
 def checkpoint(folder: Path, patterns: Sequence[str]) -> Path:

@@ -26,7 +26,7 @@ class OpenVoice(NetworkConverter):
 
     name: ClassVar[str] = "openvoice"
     version: ClassVar[int] = 1
-    needs: ClassVar[Sequence[Sequence[str]]] = tuple(
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = tuple(
         (f"converter/{name}", f"checkpoints/converter/{name}", name)
         for name in ("config.json", "checkpoint.pth")
     )
