@@ -1,13 +1,12 @@
 """`emoforge select evaluate` on a small real workspace, and its page in a real browser."""
 
-import csv
 import json
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from emodb import manifest_of
 from test_report_browser import ARGUMENTS, CHROMIUM, CONTRASTS, SMALLEST_CONTRAST, opened
 from typer.testing import CliRunner
 
@@ -29,18 +28,7 @@ SPLITS = {"emodb_03": "train", "emodb_08": "train", "emodb_09": "test", "emodb_1
 
 def built(shared: Path, folder: Path, splits: dict[str, str] = SPLITS) -> str:
     """A workspace of real clips: three of each emotion of each speaker."""
-    with (shared / "corpora" / "emodb" / "metadata.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["speaker"] in splits]
-    seen: Counter[tuple[str, str]] = Counter()
-    chosen = []
-    for row in sorted(rows, key=lambda row: float(row["duration_s"])):
-        seen[row["speaker"], row["emotion"]] += 1
-        if seen[row["speaker"], row["emotion"]] <= 3:
-            path = str(shared / "corpora" / row["path"])
-            chosen.append([path, row["emotion"], row["speaker"], splits[row["speaker"]]])
-    manifest = folder / "manifest.csv"
-    with manifest.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["path", "emotion", "speaker", "split"], *chosen])
+    manifest = manifest_of(shared, folder, splits)
     overrides = [
         "corpus=manifest",
         "corpus.name=emodb",

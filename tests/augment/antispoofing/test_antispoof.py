@@ -1,14 +1,13 @@
 """`emoforge antispoof evaluate` on a small real workspace, and its page in a real browser."""
 
-import csv
 import json
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from emodb import manifest_of
 from pages import ARGUMENTS, CHROMIUM, CONTRASTS, Page
 from typer.testing import CliRunner
 
@@ -31,18 +30,7 @@ QUICK = ("seeds=2", "jobs=0", "training.epochs=2", "training.more=1", "training.
 
 def built(shared: Path, folder: Path, splits: dict[str, str] = SPLITS, made: str = "") -> str:
     """A workspace of real clips: three of two emotions of each speaker, and two attacks."""
-    with (shared / "corpora" / "emodb" / "metadata.csv").open(encoding="utf-8") as file:
-        rows = [r for r in csv.DictReader(file) if r["speaker"] in splits]
-    seen: Counter[tuple[str, str]] = Counter()
-    chosen = []
-    for row in sorted(rows, key=lambda row: float(row["duration_s"])):
-        seen[row["speaker"], row["emotion"]] += 1
-        if row["emotion"] in ("anger", "neutral") and seen[row["speaker"], row["emotion"]] <= 3:
-            path = str(shared / "corpora" / row["path"])
-            chosen.append([path, row["emotion"], row["speaker"], splits[row["speaker"]]])
-    manifest = folder / "manifest.csv"
-    with manifest.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["path", "emotion", "speaker", "split"], *chosen])
+    manifest = manifest_of(shared, folder, splits, ("anger", "neutral"))
     overrides = [
         "corpus=manifest",
         "corpus.name=emodb",
